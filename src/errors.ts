@@ -1,0 +1,77 @@
+/**
+ * The error codes of this package. They are stable: scripts may match on them. docs/errors.md tells what each one means
+ * and what to do; a unit test keeps that page and this list in step.
+ */
+export const errorCodes = [
+    "INVALID_ARGUMENT",
+    "HOST_UNREACHABLE",
+    "HOST_NAME_UNKNOWN",
+    "CONNECTION_LOST",
+    "TIMEOUT",
+    "AUTHENTICATION_FAILED",
+    "NO_AUTHENTICATION_METHOD",
+    "PRIVATE_KEY_INVALID",
+    "HOST_KEY_MISMATCH",
+    "HOST_KEY_UNKNOWN",
+    "HOST_KEY_REVOKED",
+    "SHELL_UNUSABLE",
+    "SUDO_PASSWORD_REQUIRED",
+    "SUDO_PASSWORD_WRONG",
+    "SUDO_NOT_PERMITTED",
+    "SUDO_MISSING",
+    "MACHINE_LOCKED",
+    "UPLOAD_FAILED",
+    "OUTPUT_TOO_LARGE",
+    "REMOTE_COMMAND_FAILED",
+    "UNSUPPORTED_MACHINE",
+    "PACKAGE_MANAGER_LOCKED",
+    "PACKAGE_NOT_AVAILABLE",
+    "PACKAGE_OPERATION_FAILED",
+    "CONFLICTING_INSTALLATION",
+    "DAEMON_NOT_RUNNING",
+    "DOCKER_SOCKET_UNREACHABLE",
+    "STATE_TOO_NEW",
+    "INTERNAL",
+] as const;
+
+/** One of the stable codes of {@link errorCodes}. */
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** What a {@link FleetError} is made of. */
+export interface FleetErrorDetails {
+    /** The stable code. */
+    code: ErrorCode;
+    /** The machine concerned, as `user@host` or `user@host:port`; left out for errors about arguments. */
+    machine?: string;
+    /** What was being done, e.g. `"log in"` or `"install docker.io"`. */
+    step?: string;
+    /** What happened, with the tool's own last words where there are any. Secrets must be masked by the caller. */
+    message: string;
+    /** What the reader can do about it, as a sentence. */
+    cure?: string;
+    /** The error underneath. */
+    cause?: unknown;
+}
+
+/**
+ * The one error class of this package: what happened, where, during which step, and what to do about it.
+ *
+ * @example `[SUDO_PASSWORD_WRONG] admin@203.0.113.10: become root: sudo refused the password. Set connection.sudoPassword …`
+ */
+export class FleetError extends Error {
+    readonly code: ErrorCode;
+    readonly machine: string | undefined;
+    readonly step: string | undefined;
+    readonly cure: string | undefined;
+
+    constructor(details: FleetErrorDetails) {
+        const place = [details.machine, details.step].filter((part) => part !== undefined).join(": ");
+        const text = `[${details.code}] ${place ? `${place}: ` : ""}${details.message}${details.cure ? ` ${details.cure}` : ""}`;
+        super(text, details.cause === undefined ? undefined : { cause: details.cause });
+        this.name = "FleetError";
+        this.code = details.code;
+        this.machine = details.machine;
+        this.step = details.step;
+        this.cure = details.cure;
+    }
+}
