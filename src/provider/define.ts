@@ -1,0 +1,129 @@
+import { type Checked, check } from "./check";
+import { type Context, type Definition, PartialFailure } from "./definition";
+import { type Difference, diff } from "./diff";
+import { EngineError, isUnreachable, messageOf } from "./errors";
+import { type Json, plain } from "./json";
+import { followEngine, onShutdown, working } from "./lifecycle";
+import { reporter } from "./progress";
+import { current, inputsOf, ownKeys, recorded, recordOf, stateOf, urnKey } from "./record";
+
+/** What the engine's server for Node calls (`pulumi.dynamic.ResourceProvider`, without the SDK). */
+export interface EngineProvider {
+    configure(request: { config: { get(key: string): string | undefined } }): Promise<void>;
+    check(olds: Json, news: Json): Promise<Checked>;
+    diff(id: string, olds: Json, news: Json): Promise<Difference>;
+    create(inputs: Json): Promise<{ id: string; outs: Json }>;
+    read(id: string, props: Json): Promise<{ id?: string; props?: Json; inputs?: Json }>;
+    update(id: string, olds: Json, news: Json): Promise<{ outs: Json }>;
+    delete(id: string, props: Json): Promise<void>;
+}
+
+/**
+ * Turns the definition of a resource into what the engine calls. Everything the engine demands, forgets or gets wrong is
+ * dealt with here, so that a definition only has to observe, apply and remove.
+ */
+export function define<I extends object, S extends object>(definition: Definition<I, S>): EngineProvider {
+    // The server hands us out before configure has finished; so each method waits for it.
+    let ready: Promise<void> = Promise.resolve();
+
+    /** Runs one method: configured, counted, and with an answer that the server can send, whatever happens. */
+    const answer = <T>(method: string, own: Json, work: (context: Context) => Promise<T> | T): Promise<T> =>
+        working(async () => {
+            const { context, flush } = reporter(own[urnKey] as string | undefined);
+            try {
+                await ready;
+                context.signal.throwIfAborted();
+                const result = await work(context);
+                return result === undefined ? result : plain(result);
+            } catch (error) {
+                throw error instanceof EngineError ? error : new EngineError(`${method} ${definition.kind}`, error);
+            } finally {
+                await flush();
+            }
+        });
+
+    /** Create and update are the same: make it so. */
+    const apply = async (method: string, news: Json, context: Context, olds?: { id: string; record: Json }) => {
+        const inputs = inputsOf(definition, news);
+        const own = ownKeys(news);
+        const prior = olds && recorded(definition, current(definition, olds.record));
+        try {
+            const { id, state } = await definition.apply(inputs, prior, context);
+            return { id: olds?.id ?? String(id), outs: recordOf(definition, { inputs, state, converged: true, own }) };
+        } catch (error) {
+            if (!(error instanceof PartialFailure)) {
+                throw error;
+            }
+            const properties = recordOf(definition, { inputs, state: error.state, converged: false, own });
+            throw new EngineError(`${method} ${definition.kind}`, error.error, {
+                id: olds?.id ?? String(error.id),
+                properties,
+            });
+        }
+    };
+
+    return {
+        configure(request) {
+            followEngine();
+            if (definition.shutdown) {
+                onShutdown(definition.shutdown);
+            }
+            ready = (async () => definition.configure?.((key) => request.config.get(key)))();
+            return ready;
+        },
+
+        check: (_olds, news) => answer("check", news, () => check(definition, news)),
+
+        diff: (_id, olds, news) => answer("diff", news, () => diff(definition, olds, news)),
+
+        create: (news) => answer("create", news, (context) => apply("create", news, context)),
+
+        update: (id, olds, news) =>
+            answer("update", news, async (context) => {
+                const { outs } = await apply("update", news, context, { id, record: olds });
+                return { outs };
+            }),
+
+        read: (id, props) =>
+            answer("read", props, async (context) => {
+                const prior = current(definition, props);
+                const own = ownKeys(props);
+                const inputs = inputsOf(definition, prior);
+                try {
+                    const observed = await definition.observe(inputs, stateOf(definition, prior), context);
+                    if (!observed) {
+                        return {};
+                    }
+                    // Looking at a machine repairs nothing: what was not converged stays so.
+                    const converged = prior.converged !== false;
+                    return {
+                        id,
+                        props: recordOf(definition, { ...observed, converged, own }),
+                        inputs: { ...inputsOf(definition, observed.inputs as Json), ...own },
+                    };
+                } catch (error) {
+                    // One read that fails would end the refresh of the whole fleet.
+                    context.warn(
+                        `${messageOf(error)} The last known state is kept; drift on this machine was NOT checked.`,
+                    );
+                    return { id, props: { ...prior, ...own, reachable: false }, inputs: { ...inputs, ...own } };
+                }
+            }),
+
+        delete: (_id, props) =>
+            answer("delete", props, async (context) => {
+                try {
+                    await definition.remove(recorded(definition, current(definition, props)), context);
+                } catch (error) {
+                    if (!isUnreachable(error)) {
+                        throw error;
+                    }
+                    throw new EngineError(`delete ${definition.kind}`, `${messageOf(error)} ${deleteAdvice}`);
+                }
+            }),
+    };
+}
+
+const deleteAdvice =
+    "If the machine is gone for good, run `pulumi state delete <urn>` to forget it, or set the resource option " +
+    "retainOnDelete (or deletedWith the machine's own resource) and run `pulumi up` before you remove it.";

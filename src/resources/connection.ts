@@ -1,0 +1,50 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+/**
+ * How to reach a machine over SSH. The names are those of `@pulumi/command`'s connection, so one object serves both.
+ *
+ * The machine's key is always checked: against `hostKey` when it is given, else against `userKnownHostsFile`, else the key
+ * that the machine showed first is kept in the state and no other is accepted from then on.
+ *
+ * @example
+ * ```ts
+ * { host: "203.0.113.10", user: "admin", password: config.requireSecret("adminPassword") }
+ * ```
+ */
+export interface ConnectionArgs {
+    /** Name or address of the machine. Required. Example: `"203.0.113.10"` */
+    host: pulumi.Input<string>;
+    /** TCP port of its SSH server. Default: `22` */
+    port?: pulumi.Input<number>;
+    /** Login name. What needs root is done through sudo when it is another one. Default: `"root"`. Example: `"admin"` */
+    user?: pulumi.Input<string>;
+    /** Password of the login. Kept encrypted in the state. Default: none. Example: `config.requireSecret("adminPassword")` */
+    password?: pulumi.Input<string>;
+    /** Private key in PEM or OpenSSH format (its text, not a path). Kept encrypted in the state. Default: none. Example: `config.requireSecret("privateKey")` */
+    privateKey?: pulumi.Input<string>;
+    /** Passphrase of `privateKey`. Kept encrypted in the state. Default: none */
+    privateKeyPassword?: pulumi.Input<string>;
+    /**
+     * Socket of an SSH agent. Default: the environment variable `SSH_AUTH_SOCK`, when neither `password` nor `privateKey` is
+     * given. Example: `"/run/user/1000/ssh-agent.socket"`
+     */
+    agentSocketPath?: pulumi.Input<string>;
+    /** The machine's public key; any other is refused. Default: see above. Example: `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5…"` */
+    hostKey?: pulumi.Input<string>;
+    /**
+     * What to do with a key that nothing is known about: `"accept-new"` keeps it and refuses any other later, `"yes"` refuses
+     * it. Default: `"accept-new"`
+     */
+    strictHostKeyChecking?: pulumi.Input<"yes" | "accept-new">;
+    /** File with the keys of known machines, as OpenSSH writes it. Default: `"~/.ssh/known_hosts"` */
+    userKnownHostsFile?: pulumi.Input<string>;
+    /** Password that sudo asks for. Kept encrypted in the state. Default: the value of `password` */
+    sudoPassword?: pulumi.Input<string>;
+    /** How often a connection is tried before it counts as failed; `-1`: without end. A refused login is never tried again. Default: `10` */
+    dialErrorLimit?: pulumi.Input<number>;
+    /** How long one try may take, in seconds. Default: `15` */
+    perDialTimeout?: pulumi.Input<number>;
+}
+
+/** The parts of a connection that are always secret. */
+export const secretConnectionKeys = ["password", "privateKey", "privateKeyPassword", "sudoPassword"] as const;
