@@ -11,8 +11,6 @@ export interface Context {
     warn(line: string): void;
     /** The resource's URN: who acts, in locks and records on the machine. Empty where no engine is. */
     readonly urn: string;
-    /** The resource's URN; empty for a resource that no class of ours has made (an import file). */
-    readonly urn: string;
     /** Aborted when the engine asks the process to end (second Ctrl-C): start no further remote work then. */
     readonly signal: AbortSignal;
 }

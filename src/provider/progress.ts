@@ -35,7 +35,6 @@ export function reporter(urn: string | undefined): Reporter {
             },
             warn: (line) => send("WARNING", line, false),
             urn: urn ?? "",
-            urn: urn ?? "",
             signal: shutdownSignal,
         },
         flush: async () => {

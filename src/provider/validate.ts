@@ -72,7 +72,7 @@ function parse(schema: Schema, value: unknown, path: PropertyKey[], problems: Pr
     }
     const found = result.error.issues.flatMap((issue) => explain(schema, value, issue, path));
     // An empty string fails every check of its field; the first one says enough.
-    const first = new Map(found.map((problem) => [problem.path.join("."), problem]).reverse());
+    const first = new Map(found.map((problem) => [problem.path.join("."), problem] as const).reverse());
     problems.push(...[...first.values()].reverse());
     return value;
 }
