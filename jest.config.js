@@ -1,11 +1,21 @@
 // One project per level of test; tools/test.ts prepares what each level needs and says what cannot run here and why.
 const base = {
     testEnvironment: "node",
-    transform: { "^.+\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } }] },
+    transform: {
+        "^.+\\.ts$": [
+            "@swc/jest",
+            { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
+        ],
+    },
     // dist is what users get; its compiled copies are not tests.
     modulePathIgnorePatterns: ["<rootDir>/dist/"],
 };
-const level = (name, extra = {}) => ({ ...base, displayName: name, testMatch: [`<rootDir>/test/${name}/**/*.test.ts`], ...extra });
+const level = (name, extra = {}) => ({
+    ...base,
+    displayName: name,
+    testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+    ...extra,
+});
 
 module.exports = {
     projects: [level("unit"), level("ssh"), level("engine"), level("lab")],

@@ -1,0 +1,3 @@
+# observe.sh USER: the machine and its Docker Engine, as facts. Changes nothing.
+machine_facts
+engine_facts "$1"

@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { privateKeyProblem } from "./private-key";
+
+const text = (what: string) => z.string(what).min(1, `${what}, not an empty string`);
+
+/** The `connection` argument, as every resource takes it. What each part means is told at {@link ConnectionArgs}. */
+export const connectionSchema = z.strictObject({
+    host: text("a host name or address").regex(
+        /^(?!.*:\/\/)[^\s@/]+$/,
+        'a host name or address alone, such as "203.0.113.10"; user and port have arguments of their own',
+    ),
+    port: z.int("a port number").min(1, "a port from 1 to 65535").max(65535, "a port from 1 to 65535").default(22),
+    user: text("a user name")
+        .regex(/^[^\s:@/]+$/, 'a user name of the machine, such as "root"')
+        .default("root"),
+    password: text("a password").optional(),
+    privateKey: z
+        .string("the text of a private key")
+        .superRefine((key, context) => {
+            const problem = privateKeyProblem(key);
+            if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+        })
+        .optional(),
+    privateKeyPassword: text("the passphrase of privateKey").optional(),
+    agentSocketPath: text("the path of an ssh-agent socket").optional(),
+    hostKey: z
+        .string("the host key")
+        .regex(
+            /^(ssh|ecdsa|rsa|sk)[-\w.@]* [A-Za-z0-9+/=]+(\s.*)?$/,
+            'a public host key as in known_hosts, without the host name: "ssh-ed25519 AAAA…"',
+        )
+        .optional(),
+    strictHostKeyChecking: z.enum(["yes", "accept-new"], '"yes" or "accept-new"').optional(),
+    userKnownHostsFile: text("the path of a known_hosts file").optional(),
+    sudoPassword: text("the password that sudo asks for").optional(),
+    dialErrorLimit: z.int("a number of attempts").min(-1, "a number of attempts, or -1 for no limit").optional(),
+    perDialTimeout: z.int("a number of seconds").min(0, "a number of seconds, or 0 for no limit").optional(),
+});

@@ -1,0 +1,7 @@
+/**
+ * What the engine loads in the provider process, by the short names in each resource's `__provider` text. It is not for
+ * programs. Loading it must stay cheap: everything about SSH and Docker is loaded when it is first needed.
+ *
+ * @packageDocumentation
+ */
+export { dockerHost as host } from "./docker-host";
