@@ -1,0 +1,43 @@
+#!/bin/sh
+# Connects a host's link to the bridge the way its files say: attach.sh DIRECTORY NAME CGROUP BRIDGE
+#   DIRECTORY/delay  holds the milliseconds that are added to the round trip (no file: none)
+#   DIRECTORY/cut    exists while the link is cut
+# The kernel's own way to delay (netem) is missing from many kernels; frames go through a program instead.
+set -eu
+here=$(dirname "$0")
+directory=$1 name=$2 cgroup=$3 bridge=$4
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+link=pd-$name tap=pt-$name
+
+if [ -e "$directory/delay.pid" ]; then
+    pid=$(cat "$directory/delay.pid")
+    if grep -q "^$tap\$" "/proc/$pid/comm" 2> /dev/null; then kill "$pid"; fi
+    rm "$directory/delay.pid"
+    while [ -e "/sys/class/net/$tap" ]; do sleep 0.02; done
+fi
+
+offload() { # on|off: whole segments and unfinished checksums cannot go through the program
+    leader=$(cut -d' ' -f1 "/proc/$(cat "$directory/pid")/task/$(cat "$directory/pid")/children")
+    nsenter -t "$leader" -n ethtool -K host0 tx "$1" tso "$1" gso "$1" > /dev/null
+}
+
+if [ -e "$directory/delay" ]; then
+    ip link set "$link" nomaster
+    offload off
+    : > "$directory/offload-off"
+    ip link set "$link" up
+    # It lives in the host's control group and dies with the host.
+    echo $$ > "$cgroup/run/cgroup.procs"
+    setsid perl "$here/delay.pl" "$link" "$tap" "$(cat "$directory/delay")" < /dev/null >> "$directory/console" 2>&1 &
+    echo $! > "$directory/delay.pid"
+    tries=0
+    while [ ! -e "/sys/class/net/$tap" ] && [ "$tries" -lt 250 ]; do sleep 0.02 && tries=$((tries + 1)); done
+    ip link set "$tap" master "$bridge" up
+else
+    ip link set "$link" master "$bridge" up
+    if [ -e "$directory/offload-off" ]; then
+        offload on
+        rm "$directory/offload-off"
+    fi
+fi
+if [ -e "$directory/cut" ]; then ip link set "$link" down; fi

@@ -1,0 +1,87 @@
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Lab, type Layer, layers, type Release, releases } from "./index";
+import { hostDirectory, readRecord } from "./records";
+
+const usage = `Real Debian hosts on this machine.
+
+npm run lab -- up NAME... [--release ${releases.join("|")}] [--layer ${Object.keys(layers).join("|")}]
+               down NAME... | down --all
+               off NAME              cut the power, keep the disk; "up NAME" boots it again
+               ls
+               ssh [USER@]NAME [COMMAND]   as root, admin or ops
+               cut NAME | heal NAME        pull the network cable, plug it in again
+               delay NAME MS               add to the round trip; 0 takes it back
+Logins: root (key), admin (key, or password lab-pass; sudo with that password), ops (key, sudo without password).`;
+
+async function main(args: string[]): Promise<number> {
+    const command = args[0] ?? "help";
+    // Whatever follows the name in "ssh NAME ls -la" is the remote command's own.
+    if (command === "ssh" && args[1]) return await ssh(args[1], args.slice(2));
+    const { positionals, values } = parseArgs({
+        args: args.slice(1),
+        allowPositionals: true,
+        options: { release: { type: "string" }, layer: { type: "string" }, all: { type: "boolean" } },
+    });
+    const [name, ms] = positionals;
+    const kind = {
+        release: oneOf(releases, values.release),
+        layer: oneOf(Object.keys(layers) as Layer[], values.layer),
+    };
+    const lab = command === "help" ? undefined : await Lab.open({ keep: true });
+    if (lab && command === "up" && name) {
+        const hosts = await Promise.all(positionals.map((each) => lab.up(each, kind)));
+        for (const host of hosts) console.log(`${host.name} ${host.address}`);
+    } else if (lab && command === "down" && (name || values.all)) {
+        const hosts = values.all ? await lab.list() : positionals.map((each) => lab.host(each));
+        for (const host of hosts) await host.down();
+    } else if (lab && command === "ls") {
+        for (const host of await lab.list()) console.log(row(host));
+    } else if (lab && command === "off" && name) await lab.host(name).off();
+    else if (lab && command === "cut" && name) await lab.host(name).cut();
+    else if (lab && command === "heal" && name) await lab.host(name).heal();
+    else if (lab && command === "delay" && name && /^\d+$/.test(ms ?? "")) await lab.host(name).delay(Number(ms));
+    else {
+        console.log(usage);
+        return command === "help" ? 0 : 2;
+    }
+    return 0;
+}
+
+async function ssh(target: string, command: string[]): Promise<number> {
+    const [user, name] = target.includes("@") ? (target.split("@") as [string, string]) : ["root", target];
+    const lab = await Lab.open({ keep: true });
+    const child = spawn("ssh", [...lab.host(name).sshArguments(user), ...command], { stdio: "inherit" });
+    return await new Promise((resolve) => child.on("exit", (code) => resolve(code ?? 255)));
+}
+
+function row(host: Awaited<ReturnType<Lab["list"]>>[number]): string {
+    const directory = hostDirectory(host.name);
+    const owner = readRecord(host.name)?.owner;
+    const notes = [
+        host.isUp ? "up" : "off",
+        existsSync(join(directory, "cut")) ? "cut" : "",
+        existsSync(join(directory, "delay")) ? `delay ${readFileSync(join(directory, "delay"), "utf8")} ms` : "",
+        owner ? `of process ${owner.pid}` : "",
+    ];
+    const kind = host.layer ? `${host.release}+${host.layer}` : host.release;
+    return `${host.name.padEnd(13)}${host.address.padEnd(16)}${kind.padEnd(16)}${notes.filter(Boolean).join(", ")}`;
+}
+
+function oneOf<T extends string>(allowed: readonly T[], value: string | undefined): T | undefined {
+    if (value !== undefined && !allowed.includes(value as T))
+        throw new Error(`lab: "${value}" is not one of ${allowed.join(", ")}`);
+    return value as Release & T;
+}
+
+main(process.argv.slice(2)).then(
+    (code) => {
+        process.exitCode = code;
+    },
+    (error: unknown) => {
+        console.error(error instanceof Error ? error.message : error);
+        process.exitCode = 1;
+    },
+);
