@@ -1,0 +1,114 @@
+import { homedir } from "node:os";
+import { FleetError } from "../errors";
+
+/** How to reach and log in to a machine. Plain, resolved values; the names are those of `@pulumi/command`'s connection. */
+export interface Connection {
+    /** Host name or IP address. */
+    host: string;
+    /** Port of the SSH server. Default 22. */
+    port?: number;
+    /** Login name. Default `"root"`. */
+    user?: string;
+    /** Password of the login; also answers a keyboard-interactive login, and sudo unless `sudoPassword` is set. */
+    password?: string;
+    /** Contents of a private key file (OpenSSH, PEM PKCS#1 or SEC1, PPK v2). */
+    privateKey?: string;
+    /** Passphrase of `privateKey`, when it is encrypted. */
+    privateKeyPassword?: string;
+    /** Socket of an SSH agent. Default: `SSH_AUTH_SOCK`, when neither `password` nor `privateKey` is given. */
+    agentSocketPath?: string;
+    /** The only host key that is accepted, e.g. `"ssh-ed25519 AAAA…"`. Goes before everything else that is known. */
+    hostKey?: string;
+    /** What to do with a host key nobody knows: take it (`"accept-new"`, default) or refuse it (`"yes"`). */
+    strictHostKeyChecking?: "yes" | "accept-new";
+    /** File of known host keys. Default `~/.ssh/known_hosts`. It is read only. */
+    userKnownHostsFile?: string;
+    /** What sudo asks for. Default: `password`. */
+    sudoPassword?: string;
+    /** So many failed dials are borne while waiting for the machine; -1 = no limit. Default 10. */
+    dialErrorLimit?: number;
+    /** Seconds for one dial including the login. Default 15. */
+    perDialTimeout?: number;
+}
+
+/** A {@link Connection} with its defaults filled in and its host canonical. */
+export interface ResolvedConnection extends Connection {
+    port: number;
+    user: string;
+    strictHostKeyChecking: "yes" | "accept-new";
+    userKnownHostsFile: string;
+    dialErrorLimit: number;
+    perDialTimeout: number;
+}
+
+const bad = (argument: string, message: string) =>
+    new FleetError({ code: "INVALID_ARGUMENT", message: `connection.${argument} ${message}` });
+
+const optionalStrings = [
+    "user",
+    "password",
+    "privateKey",
+    "privateKeyPassword",
+    "agentSocketPath",
+    "hostKey",
+    "userKnownHostsFile",
+    "sudoPassword",
+] as const;
+
+/**
+ * Checks a connection and fills in its defaults.
+ *
+ * @throws FleetError INVALID_ARGUMENT naming the argument
+ */
+export function resolveConnection(connection: Connection): ResolvedConnection {
+    const given = connection.host;
+    if (typeof given !== "string" || !/^[^\s/@[\]]+$|^\[[0-9A-Fa-f:.%\w]+\]$/.test(given)) {
+        throw bad("host", "must be a host name or an IP address.");
+    }
+    for (const key of optionalStrings) {
+        if (connection[key] !== undefined && typeof connection[key] !== "string") {
+            throw bad(key, "must be a string.");
+        }
+    }
+    const port = connection.port ?? 22;
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+        throw bad("port", `must be a number between 1 and 65535, not ${port}.`);
+    }
+    const user = connection.user ?? "root";
+    if (user === "" || /[\s\0]/.test(user)) {
+        throw bad("user", "must be a login name.");
+    }
+    for (const key of ["password", "sudoPassword"] as const) {
+        if (/[\n\r\0]/.test(connection[key] ?? "")) {
+            throw bad(key, "must be a single line.");
+        }
+    }
+    const strictHostKeyChecking = connection.strictHostKeyChecking ?? "accept-new";
+    if (strictHostKeyChecking !== "yes" && strictHostKeyChecking !== "accept-new") {
+        throw bad("strictHostKeyChecking", 'must be "yes" or "accept-new".');
+    }
+    const dialErrorLimit = connection.dialErrorLimit ?? 10;
+    if (!Number.isInteger(dialErrorLimit) || dialErrorLimit < -1) {
+        throw bad("dialErrorLimit", "must be a whole number, or -1 for no limit.");
+    }
+    const perDialTimeout = connection.perDialTimeout ?? 15;
+    if (typeof perDialTimeout !== "number" || !(perDialTimeout > 0)) {
+        throw bad("perDialTimeout", "must be a positive number of seconds.");
+    }
+    return {
+        ...connection,
+        host: given.replace(/^\[(.*)\]$/, "$1").toLowerCase(),
+        port,
+        user,
+        strictHostKeyChecking,
+        userKnownHostsFile: (connection.userKnownHostsFile ?? "~/.ssh/known_hosts").replace(/^~(?=\/|$)/, homedir()),
+        dialErrorLimit,
+        perDialTimeout,
+    };
+}
+
+/** The machine as messages name it: `admin@203.0.113.10`, with the port only where it is not 22. */
+export function machineName(connection: ResolvedConnection): string {
+    const host = connection.host.includes(":") ? `[${connection.host}]` : connection.host;
+    return `${connection.user}@${host}${connection.port === 22 ? "" : `:${connection.port}`}`;
+}

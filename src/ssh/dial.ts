@@ -1,0 +1,231 @@
+import { connect as openSocket } from "node:net";
+import { FleetError, type FleetErrorDetails } from "../errors";
+import { authHandler, type Credentials } from "./authentication";
+import { machineName, type ResolvedConnection } from "./connection";
+import { formatHostKey, type HostKeyPolicy, judgeHostKey, serverHostKeyAlgorithms } from "./host-keys";
+import { Link } from "./link";
+import { mask } from "./mask";
+import { timing } from "./timing";
+
+/** One failed dial: what it would be as an error, and whether waiting can help. */
+interface Failure {
+    details: FleetErrorDetails;
+    /** A few words for the progress line. */
+    reason: string;
+    retry: "as told" | "briefly" | "never";
+}
+
+const step = "connect";
+
+/** A name that does not exist is rarely one that is about to: three tries are enough. */
+const brief = 2;
+
+/**
+ * Logs in, waiting for a machine that is not up yet. Every try is a real login: newer sshd punish connections that only
+ * look whether the port is open. A refused login or a wrong host key is final and never tried again.
+ *
+ * @param onProgress gets a line for every try that failed
+ * @param signal calls the waiting off
+ * @throws FleetError HOST_UNREACHABLE, HOST_NAME_UNKNOWN, AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN,
+ * HOST_KEY_REVOKED
+ */
+export async function dial(
+    connection: ResolvedConnection,
+    policy: HostKeyPolicy,
+    credentials: Credentials,
+    onProgress: (line: string) => void,
+    signal: AbortSignal,
+): Promise<Link> {
+    let pause = timing.firstPause;
+    for (let errors = 1; ; errors++) {
+        const result = await dialOnce(connection, policy, credentials, signal);
+        if (result instanceof Link) {
+            return result;
+        }
+        const told = connection.dialErrorLimit === -1 ? Number.POSITIVE_INFINITY : connection.dialErrorLimit;
+        const limit = { "as told": told, briefly: Math.min(told, brief), never: 0 }[result.retry];
+        if (errors > limit || signal.aborted) {
+            const { message } = result.details;
+            throw new FleetError({
+                ...result.details,
+                message: errors === 1 ? message : `${message} Gave up after ${errors} tries.`,
+            });
+        }
+        onProgress(`waiting for ${connection.host}: ${result.reason} (try ${errors})`);
+        await sleep(pause, signal);
+        pause = Math.min(pause * 1.5, timing.longestPause);
+    }
+}
+
+function dialOnce(
+    connection: ResolvedConnection,
+    policy: HostKeyPolicy,
+    credentials: Credentials,
+    signal: AbortSignal,
+): Promise<Link | Failure> {
+    const { Client } = require("ssh2") as typeof import("ssh2");
+    const name = machineName(connection);
+    const client = new Client();
+    const socket = openSocket({ host: connection.host, port: connection.port });
+    socket.setNoDelay(true);
+    const tried: string[] = [];
+    let hostKey = "";
+    let refusedKey: FleetErrorDetails | undefined;
+    let banner = "";
+    let greeted = false;
+
+    return new Promise((resolve) => {
+        const settle = (result: Link | Failure) => {
+            clearTimeout(timer);
+            signal.removeEventListener("abort", abort);
+            resolve(result);
+            if (!(result instanceof Link)) {
+                client.end();
+                socket.destroy();
+            }
+        };
+        const unreachable = (reason: string, retry: Failure["retry"] = "as told", cure = isItUp) =>
+            settle({
+                reason,
+                retry,
+                details: { code: "HOST_UNREACHABLE", machine: name, step, message: `${sentence(reason)}.`, cure },
+            });
+        const refused = (message: string, cure: string, retry: Failure["retry"] = "never") =>
+            settle({
+                reason: message,
+                retry,
+                details: { code: "AUTHENTICATION_FAILED", machine: name, step, message, cure },
+            });
+        const abort = () => unreachable("nobody waits any more", "never");
+        const timer = setTimeout(() => {
+            const what = greeted ? "the login was not finished" : "no answer";
+            unreachable(`${what} within ${connection.perDialTimeout} s`);
+        }, connection.perDialTimeout * 1000);
+        signal.addEventListener("abort", abort);
+
+        client.on("banner", (text: string) => {
+            banner += text;
+        });
+        client.on("handshake", () => {
+            greeted = true;
+        });
+        client.on("change password", () =>
+            refused("The password has expired.", "Log in by hand once and set a new one."),
+        );
+        client.on("error", (error: Error & { level?: string; code?: string | number }) => {
+            if (error.level === "agent") {
+                // Not the end: the next method follows.
+                return;
+            }
+            if (refusedKey !== undefined) {
+                settle({ details: refusedKey, reason: refusedKey.message, retry: "never" });
+            } else if (
+                error.level === "client-authentication" ||
+                /too many authentication failures/i.test(error.message)
+            ) {
+                // pam_nologin lets nobody in while the machine comes up; that is not a refusal of this login.
+                const isBooting = /system is booting up/i.test(banner);
+                refused(
+                    isBooting
+                        ? "the system is still booting up"
+                        : `The machine refused the login (tried: ${tried.join(", ") || "nothing it offers"}).${lastWords(banner, connection)}`,
+                    refusedCure(credentials),
+                    isBooting ? "as told" : "never",
+                );
+            } else if (error.code === "ENOTFOUND") {
+                settle({
+                    reason: "host name not found",
+                    retry: "briefly",
+                    details: {
+                        code: "HOST_NAME_UNKNOWN",
+                        machine: name,
+                        step,
+                        message: `The host name ${connection.host} cannot be found.`,
+                        cure: "Check connection.host.",
+                        cause: error,
+                    },
+                });
+            } else if (error.level === "handshake" || error.level === "protocol") {
+                const isEarlyEnd = /connection lost before handshake/i.test(error.message);
+                unreachable(
+                    isEarlyEnd
+                        ? "the connection was closed before the SSH greeting"
+                        : `no SSH connection: ${error.message}`,
+                    isEarlyEnd ? "as told" : "never",
+                    isEarlyEnd ? penalty : "Check that connection.port is the port of an OpenSSH server.",
+                );
+            } else {
+                const isReset = error.code === "ECONNRESET" && !greeted;
+                unreachable(describe(error, connection), "as told", isReset ? penalty : isItUp);
+            }
+        });
+        client.on("close", () => unreachable("the connection was closed during the login"));
+        client.on("ready", () => {
+            client.removeAllListeners("close").removeAllListeners("error");
+            settle(new Link({ client, socket, name, hostKey }));
+        });
+        client.connect({
+            sock: socket,
+            username: connection.user,
+            authHandler: authHandler(connection.user, credentials, tried),
+            algorithms: { serverHostKey: serverHostKeyAlgorithms(policy) },
+            hostVerifier: (blob: Buffer) => {
+                hostKey = formatHostKey(blob);
+                refusedKey = judgeHostKey(hostKey, policy, connection);
+                return refusedKey === undefined;
+            },
+            // Our own clock covers the whole dial, our own keepalive can be idle; and any server may forward sockets.
+            readyTimeout: 0,
+            strictVendor: false,
+        });
+    });
+}
+
+const isItUp =
+    "Check that the machine is up, that connection.host and connection.port are right, and that no firewall is in the way.";
+const penalty =
+    "Newer OpenSSH servers drop an address for up to some minutes after failed logins (PerSourcePenalties); otherwise the SSH server is overloaded or a firewall cuts the connection.";
+
+function refusedCure({ privateKey, agent, password }: Credentials): string {
+    const have = [
+        privateKey && "connection.privateKey belongs to a key in the user's ~/.ssh/authorized_keys",
+        agent && "the SSH agent holds a key of the user",
+        password !== undefined && "connection.password is right and the machine allows password logins",
+    ].filter((text) => typeof text === "string");
+    return `Check connection.user, and that ${have.join(", or that ")}.`;
+}
+
+function describe(error: Error & { code?: string | number }, connection: ResolvedConnection): string {
+    const words: Record<string, string> = {
+        ECONNREFUSED: "connection refused",
+        ECONNRESET: "connection reset",
+        EPIPE: "connection reset",
+        ETIMEDOUT: "no answer",
+        EHOSTUNREACH: "no route to host",
+        ENETUNREACH: "network unreachable",
+        EHOSTDOWN: "host is down",
+        EAI_AGAIN: "the name server does not answer",
+    };
+    return words[error.code ?? ""] ?? mask(error.message, connection);
+}
+
+function lastWords(banner: string, connection: ResolvedConnection): string {
+    const text = mask(banner.trim(), connection).slice(-500);
+    return text === "" ? "" : ` It said: ${text}`;
+}
+
+function sentence(text: string): string {
+    return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+        const done = () => {
+            clearTimeout(timer);
+            signal.removeEventListener("abort", done);
+            resolve();
+        };
+        const timer = setTimeout(done, ms);
+        signal.addEventListener("abort", done);
+    });
+}

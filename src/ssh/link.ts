@@ -1,0 +1,187 @@
+import type { Socket } from "node:net";
+import type { Client, ClientChannel } from "ssh2";
+import { FleetError } from "../errors";
+import { SessionSlots } from "./slots";
+import { timing } from "./timing";
+
+/** What a {@link Link} is made of: a client that is logged in, and what was learnt on the way. */
+export interface LinkParts {
+    client: Client;
+    socket: Socket;
+    /** The machine's name in messages. */
+    name: string;
+    /** The host key the server proved, as `type base64`. */
+    hostKey: string;
+}
+
+/**
+ * One live SSH connection. Whoever waits for something that comes over it also waits for its loss: ssh2 itself leaves
+ * writes, and requests under way, without an answer when the connection goes.
+ */
+export class Link {
+    readonly name: string;
+    readonly hostKey: string;
+    readonly slots = new SessionSlots();
+    /** Whether sudo let us through without asking; undefined until the first run that could tell. */
+    sudoAsksNothing: boolean | undefined;
+
+    readonly #client: Client;
+    readonly #socket: Socket;
+    readonly #lossListeners = new Set<() => void>();
+    #loss: string | undefined;
+    #users = 0;
+
+    constructor(parts: LinkParts) {
+        this.name = parts.name;
+        this.hostKey = parts.hostKey;
+        this.#client = parts.client;
+        this.#socket = parts.socket;
+        // For ever: an 'error' nobody listens to would end the process.
+        this.#client.on("error", (error: Error) => this.#lose(error.message));
+        this.#client.on("close", () => this.#lose("the machine closed the connection"));
+        this.#keepAlive();
+        // A pool of idle connections must not keep the process from ending.
+        this.#socket.unref();
+    }
+
+    /** Whether the connection is gone. */
+    get isLost(): boolean {
+        return this.#loss !== undefined;
+    }
+
+    /** The error for a step that was interrupted by the loss of the connection. */
+    lossError(step: string): FleetError {
+        return new FleetError({
+            code: "CONNECTION_LOST",
+            machine: this.name,
+            step,
+            message: `The connection was lost: ${this.#loss ?? "the session ended without an exit status"}.`,
+            cure: "What was running on the machine may still be running; run the same command again.",
+        });
+    }
+
+    /** Calls back once, when the connection is lost (at once if it is already). @returns a function that calls it off */
+    onLost(listener: () => void): () => void {
+        if (this.isLost) {
+            listener();
+        } else {
+            this.#lossListeners.add(listener);
+        }
+        return () => this.#lossListeners.delete(listener);
+    }
+
+    /** Marks the connection as needed: until the returned function is called the process does not end by itself. */
+    use(): () => void {
+        this.#users += 1;
+        this.#socket.ref();
+        let released = false;
+        return () => {
+            if (!released) {
+                released = true;
+                this.#users -= 1;
+                if (this.#users === 0) {
+                    this.#socket.unref();
+                }
+            }
+        };
+    }
+
+    /** Starts a command in a session of its own. @param opened called before any of the session's events */
+    exec(step: string, command: string, opened: (channel: ClientChannel) => void): Promise<void> {
+        return this.#request(step, (done) => {
+            this.#client.exec(command, (error, channel) => {
+                if (!error) {
+                    opened(channel);
+                }
+                done(error);
+            });
+        });
+    }
+
+    /** Opens a stream to a unix socket of the machine. @param opened called before any of the stream's events */
+    streamLocal(step: string, path: string, opened: (channel: ClientChannel) => void): Promise<void> {
+        return this.#request(step, (done) => {
+            this.#client.openssh_forwardOutStreamLocal(path, (error, channel) => {
+                if (!error) {
+                    opened(channel);
+                }
+                done(error);
+            });
+        });
+    }
+
+    /** Resolves when the server has answered everything that was sent before, or when the connection is lost. */
+    ping(): Promise<void> {
+        // Every server answers this request, with a refusal: we never asked it to listen anywhere.
+        return this.#request("ping", (done) => void this.#client.unforwardIn("", 0, () => done(undefined))).catch(
+            () => {},
+        );
+    }
+
+    /** Ends the connection; resolves when it is closed. */
+    close(): Promise<void> {
+        return new Promise((resolve) => {
+            if (this.#socket.destroyed) {
+                resolve();
+                return;
+            }
+            this.#socket.once("close", () => resolve());
+            this.#lose("it was closed on our side");
+        });
+    }
+
+    #request(step: string, send: (done: (error: Error | undefined) => void) => void): Promise<void> {
+        return new Promise((resolve, reject) => {
+            const forget = this.onLost(() => reject(this.lossError(step)));
+            const done = (error: Error | undefined) => {
+                forget();
+                if (error === undefined) {
+                    resolve();
+                } else {
+                    reject(this.isLost ? this.lossError(step) : error);
+                }
+            };
+            try {
+                send(done);
+            } catch (error) {
+                // "Not connected": the socket has ended, and ssh2 has not told yet.
+                this.#lose((error as Error).message);
+                forget();
+            }
+        });
+    }
+
+    #keepAlive(): void {
+        let unanswered = 0;
+        let seen = this.#socket.bytesRead;
+        const timer = setInterval(() => {
+            // Anything that arrives is a sign of life: behind a long upload our question waits in our own queue.
+            unanswered = this.#socket.bytesRead === seen ? unanswered : 0;
+            seen = this.#socket.bytesRead;
+            if (unanswered >= timing.keepaliveCount) {
+                this.#lose(`no sign of life for ${(timing.keepaliveInterval * timing.keepaliveCount) / 1000} s`);
+                return;
+            }
+            unanswered += 1;
+            void this.ping();
+        }, timing.keepaliveInterval);
+        timer.unref();
+        this.onLost(() => clearInterval(timer));
+    }
+
+    #lose(reason: string): void {
+        if (this.#loss !== undefined) {
+            return;
+        }
+        this.#loss = reason;
+        for (const listener of this.#lossListeners) {
+            listener();
+        }
+        this.#lossListeners.clear();
+        this.slots.close();
+        // A polite goodbye where it still can be sent, and then no waiting for an answer.
+        this.#client.end();
+        this.#socket.destroySoon();
+        setTimeout(() => this.#socket.destroy(), 1_000).unref();
+    }
+}

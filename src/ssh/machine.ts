@@ -1,0 +1,415 @@
+import { createHash } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { FleetError } from "../errors";
+import { machineName, type ResolvedConnection } from "./connection";
+import type { Link } from "./link";
+import { type Exclusive, LockTalk, lockedError, takeTurn } from "./lock";
+import { mask } from "./mask";
+import { Collector, Lines } from "./output";
+import { type Privilege, sudoWithPassword } from "./privilege";
+import { composeScript, loadScript, type Script } from "./script";
+import { type Session, startSession } from "./session";
+import { Tunnel } from "./tunnel";
+
+/** One script to run on a machine. */
+export interface RunRequest {
+    /** For messages: `"install docker.io"`. */
+    step: string;
+    script: Script;
+    /** Positional parameters. They travel on standard input, so they may be secret. */
+    args?: string[];
+    /** Run as root: directly when the login is root, else with sudo. Default true. */
+    sudo?: boolean;
+    /** What the script finds on its standard input. A script should check that all of it came. */
+    stdin?: Buffer;
+    /** Milliseconds; then the script is ended and the run fails with TIMEOUT. Default 60 000. */
+    timeout?: number;
+    /** Limit for each of the two streams, in bytes; more fails with OUTPUT_TOO_LARGE. Default 1 MiB. */
+    maxBytes?: number;
+    /** Gets each complete line of standard output as it arrives. What it throws is ignored. */
+    onLine?: (line: string) => void;
+    /** Nothing else that is exclusive runs on the machine meanwhile, from whatever program it comes. Needs `sudo`. */
+    exclusive?: Exclusive;
+}
+
+/** How a script ended. */
+export interface RunResult {
+    /** Exit code; 128 + signal for one that was killed. Not 0 is no error here. */
+    code: number;
+    stdout: string;
+    stderr: string;
+}
+
+/** One file to write on a machine. */
+export interface UploadRequest {
+    /** For messages: `"write daemon.json"`. */
+    step: string;
+    /** Absolute path. */
+    path: string;
+    content: Buffer;
+    /** Octal, e.g. `"0644"`. */
+    mode: string;
+    /** `"root:root"`. Default: the owner of the file that is there, else who writes it. */
+    owner?: string;
+    /** Write as root. Default true. */
+    sudo?: boolean;
+    /** Milliseconds. Default 60 000, and more for big files. */
+    timeout?: number;
+}
+
+/** A command whose standard input and output are wanted as a stream. */
+export interface CommandRequest {
+    /** For messages. */
+    step: string;
+    /** Program and arguments; not secret. */
+    argv: string[];
+    /** Run as root. Default true. */
+    sudo?: boolean;
+}
+
+/** A machine we are logged in to. */
+export interface Machine {
+    /** `"admin@203.0.113.10"`, with `":port"` where it is not 22: for messages. */
+    readonly name: string;
+    /** The host key the server proved to have: `"ssh-ed25519 AAAA…"`. */
+    readonly hostKey: string;
+    /**
+     * Runs a script to its end. A script whose connection is lost runs on.
+     *
+     * @throws FleetError CONNECTION_LOST, TIMEOUT, OUTPUT_TOO_LARGE, SHELL_UNUSABLE, SUDO_PASSWORD_REQUIRED,
+     * SUDO_PASSWORD_WRONG, SUDO_NOT_PERMITTED, SUDO_MISSING, MACHINE_LOCKED
+     */
+    run(request: RunRequest): Promise<RunResult>;
+    /**
+     * Writes a file in one step, and verifies it; a failure leaves the old file and nothing else.
+     *
+     * @throws FleetError UPLOAD_FAILED and those of {@link run}
+     */
+    upload(request: UploadRequest): Promise<void>;
+    /**
+     * A stream to a unix socket of the machine, with the rights of the login. Uses up no session.
+     *
+     * @throws FleetError UNIX_SOCKET_REFUSED, CONNECTION_LOST
+     */
+    openUnixSocket(path: string): Promise<Duplex>;
+    /**
+     * Standard input and output of a command as a stream. Uses up a session until it is closed. When the command fails
+     * the stream is destroyed with REMOTE_COMMAND_FAILED and its last words.
+     *
+     * @throws FleetError those of {@link run}
+     */
+    openCommand(request: CommandRequest): Promise<Duplex>;
+    /** Closes the connection, for everybody who shares it. */
+    close(): Promise<void>;
+}
+
+const uploadScript = loadScript(__dirname, "upload.sh");
+const commandScript = loadScript(__dirname, "command.sh");
+const terminateScript = loadScript(__dirname, "terminate.sh");
+
+/** A {@link Machine} over a connection that others may share. */
+export class LinkedMachine implements Machine {
+    readonly name: string;
+    readonly hostKey: string;
+    readonly #link: Link;
+    readonly #connection: ResolvedConnection;
+
+    constructor(link: Link, connection: ResolvedConnection) {
+        this.name = machineName(connection);
+        this.hostKey = link.hostKey;
+        this.#link = link;
+        this.#connection = connection;
+    }
+
+    async run(request: RunRequest): Promise<RunResult> {
+        const { exclusive, step } = request;
+        if (exclusive === undefined) {
+            return this.#withPrivilege(request.sudo, (privilege) => this.#run(request, privilege));
+        }
+        if (request.sudo === false) {
+            throw new FleetError({
+                code: "INVALID_ARGUMENT",
+                machine: this.name,
+                step,
+                message: "exclusive needs sudo: the machine's lock belongs to root.",
+            });
+        }
+        const start = Date.now();
+        const endTurn = await takeTurn(
+            `${this.#connection.host}:${this.#connection.port}`,
+            exclusive,
+            (holder) => lockedError(this.name, step, holder, exclusive.wait),
+            (holder) => tell(request, waitLine(holder)),
+        );
+        try {
+            const wait = Math.max(0, exclusive.wait - (Date.now() - start));
+            const rest = { ...request, exclusive: { ...exclusive, wait } };
+            return await this.#withPrivilege(request.sudo, (privilege) => this.#run(rest, privilege));
+        } finally {
+            endTurn();
+        }
+    }
+
+    async upload(request: UploadRequest): Promise<void> {
+        const { step, path, content, mode, owner = "", sudo } = request;
+        const invalid = (message: string) =>
+            new FleetError({ code: "INVALID_ARGUMENT", machine: this.name, step, message });
+        if (!/^\/(.*[^/])?$/s.test(path) || path === "/") {
+            throw invalid(`The path of a file must be absolute, not ${JSON.stringify(path)}.`);
+        }
+        if (!/^[0-7]{3,4}$/.test(mode)) {
+            throw invalid(`The mode of a file is octal, like "0644", not ${JSON.stringify(mode)}.`);
+        }
+        const sum = createHash("sha256").update(content).digest("hex");
+        const result = await this.run({
+            step,
+            script: uploadScript,
+            args: [path, mode, owner, String(content.length), sum],
+            sudo,
+            stdin: content,
+            // A minute, and what the slowest line needs that anybody would call a line.
+            timeout: request.timeout ?? 60_000 + content.length / 20,
+        });
+        if (result.code !== 0) {
+            throw new FleetError({
+                code: "UPLOAD_FAILED",
+                machine: this.name,
+                step,
+                message: `${path} was not written: ${this.#mask(result.stderr.trim()) || `code ${result.code}`}.`,
+            });
+        }
+    }
+
+    async openUnixSocket(path: string): Promise<Duplex> {
+        const step = `open ${path}`;
+        const unuse = this.#link.use();
+        let tunnel: Tunnel | undefined;
+        try {
+            await this.#link.streamLocal(step, path, (channel) => {
+                tunnel = new Tunnel(channel);
+                tunnel.once("close", unuse);
+            });
+        } catch (error) {
+            unuse();
+            throw error instanceof FleetError
+                ? error
+                : new FleetError({
+                      code: "UNIX_SOCKET_REFUSED",
+                      machine: this.name,
+                      step,
+                      message: `The machine did not open ${path}: nothing listens there, the user may not use it, or the SSH server forbids forwarding.`,
+                      cause: error,
+                  });
+        }
+        return tunnel!;
+    }
+
+    async openCommand(request: CommandRequest): Promise<Duplex> {
+        const { step, argv, sudo } = request;
+        return this.#withPrivilege(sudo, async (privilege) => {
+            let tunnel!: Tunnel;
+            let words = Buffer.alloc(0);
+            const session = await startSession(this.#link, {
+                step,
+                privilege,
+                script: composeScript(commandScript, argv),
+                input: "open",
+                mask: (text) => this.#mask(text),
+                onChannel: (channel) => {
+                    tunnel = new Tunnel(channel, true);
+                    // An error before anybody has the stream is reported by the session.
+                    tunnel.on("error", () => {});
+                },
+                onStdout: (chunk) => tunnel.feed(chunk),
+                onStderr: (chunk) => {
+                    words = Buffer.concat([words, chunk]).subarray(-2_000);
+                },
+            });
+            this.#learn(privilege, session);
+            session.ended.then(
+                (code) => {
+                    if (code === 0) {
+                        tunnel.finish();
+                    } else {
+                        const said = this.#mask(words.toString("utf8").trim());
+                        tunnel.destroy(
+                            new FleetError({
+                                code: "REMOTE_COMMAND_FAILED",
+                                machine: this.name,
+                                step,
+                                message: `${argv[0]} ended with code ${code}: ${said || "it said nothing"}`,
+                            }),
+                        );
+                    }
+                },
+                (error) => tunnel.destroy(error),
+            );
+            return tunnel;
+        });
+    }
+
+    close(): Promise<void> {
+        return this.#link.close();
+    }
+
+    async #run(request: RunRequest, privilege: Privilege): Promise<RunResult> {
+        const { step, script, exclusive, timeout = 60_000, maxBytes = 2 ** 20 } = request;
+        let timer: NodeJS.Timeout | undefined;
+        let stop!: (error: FleetError) => void;
+        const stopped = new Promise<never>((_, reject) => {
+            stop = reject;
+        });
+        stopped.catch(() => {});
+        const failure = (code: "TIMEOUT" | "OUTPUT_TOO_LARGE", message: string) =>
+            stop(new FleetError({ code, machine: this.name, step, message: `${script.name} was ended: ${message}.` }));
+        const limitTime = (ms: number) => {
+            clearTimeout(timer);
+            timer = setTimeout(() => failure("TIMEOUT", `it took longer than ${ms / 1000} s`), ms);
+        };
+
+        const overflow = () => failure("OUTPUT_TOO_LARGE", `it printed more than ${maxBytes} bytes`);
+        const stdout = new Collector(maxBytes, overflow);
+        const stderr = new Collector(maxBytes, overflow);
+        const talk =
+            exclusive &&
+            new LockTalk(
+                exclusive,
+                (holder) => tell(request, waitLine(holder)),
+                () => limitTime(timeout),
+            );
+        const lines = new Lines((line) => {
+            if (talk === undefined || talk.begun) {
+                tell(request, line);
+            } else {
+                talk.line(line);
+            }
+        });
+
+        const session = await startSession(this.#link, {
+            step,
+            privilege,
+            script: composeScript(script, request.args ?? [], talk?.request),
+            input: request.stdin,
+            mask: (text) => this.#mask(text),
+            timeout,
+            onStdout: (chunk) => {
+                stdout.push(chunk);
+                lines.push(chunk);
+            },
+            onStderr: (chunk) => stderr.push(chunk),
+        });
+        this.#learn(privilege, session);
+        if (talk?.begun !== true) {
+            limitTime(exclusive === undefined ? timeout : exclusive.wait + 30_000);
+        }
+        try {
+            const code = await Promise.race([session.ended, stopped]);
+            if (talk?.begun === false) {
+                throw this.#lockFailure(request, talk, stderr.text);
+            }
+            return { code, stdout: withoutTalk(stdout.text, talk), stderr: stderr.text };
+        } catch (error) {
+            if (error instanceof FleetError && (error.code === "TIMEOUT" || error.code === "OUTPUT_TOO_LARGE")) {
+                await this.#terminate(session, privilege);
+            }
+            throw error;
+        } finally {
+            clearTimeout(timer);
+        }
+    }
+
+    /** Root needs no sudo; else sudo asks as rarely as we know how. */
+    async #withPrivilege<T>(sudo: boolean | undefined, attempt: (privilege: Privilege) => Promise<T>): Promise<T> {
+        const { user, password, sudoPassword = password } = this.#connection;
+        if (sudo === false || user === "root") {
+            return attempt({ kind: "login" });
+        }
+        if (sudoPassword === undefined) {
+            return attempt({ kind: "sudo" });
+        }
+        if (this.#link.sudoAsksNothing) {
+            try {
+                return await attempt({ kind: "sudo" });
+            } catch (error) {
+                // sudo had remembered an earlier login, and has forgotten it. Nothing has run yet.
+                if (!(error instanceof FleetError) || error.code !== "SUDO_PASSWORD_REQUIRED") {
+                    throw error;
+                }
+            }
+        }
+        return attempt(sudoWithPassword(sudoPassword));
+    }
+
+    #learn(privilege: Privilege, session: Session): void {
+        if (privilege.kind === "sudo with password") {
+            this.#link.sudoAsksNothing = !session.sudoAsked;
+        }
+    }
+
+    /** Ends a script with all it has started, from a second session: sshd may not signal what sudo runs as root. */
+    async #terminate(session: Session, privilege: Privilege): Promise<void> {
+        const killer = privilege.kind === "sudo with password" ? sudoWithPassword(privilege.password) : privilege;
+        try {
+            const second = await startSession(this.#link, {
+                step: "end a script",
+                privilege: killer,
+                script: composeScript(terminateScript, [String(session.pid)]),
+                input: undefined,
+                mask: (text) => this.#mask(text),
+                onStdout: () => {},
+                onStderr: () => {},
+                timeout: 5_000,
+                ignoreSlots: true,
+            });
+            await Promise.race([second.ended, session.ended, new Promise((resolve) => setTimeout(resolve, 5_000))]);
+            second.close();
+        } catch {
+            // No session left, or no connection: ask sshd, which can at least signal the login's own processes.
+            session.channel.signal("TERM");
+        }
+        session.close();
+    }
+
+    #lockFailure({ step, exclusive }: RunRequest, talk: LockTalk, said: string): FleetError {
+        if (talk.lockedBy !== undefined) {
+            return lockedError(this.name, step, talk.lockedBy, exclusive?.wait ?? 0);
+        }
+        if (talk.unavailable) {
+            return new FleetError({
+                code: "UNSUPPORTED_MACHINE",
+                machine: this.name,
+                step,
+                message: "The machine has no flock, so changes to it cannot exclude each other.",
+                cure: "Install util-linux on it.",
+            });
+        }
+        return new FleetError({
+            code: "REMOTE_COMMAND_FAILED",
+            machine: this.name,
+            step,
+            message: `The machine's lock could not be taken: ${this.#mask(said.trim()).slice(-500)}`,
+        });
+    }
+
+    #mask(text: string): string {
+        return mask(text, this.#connection);
+    }
+}
+
+function tell(request: RunRequest, line: string): void {
+    try {
+        request.onLine?.(line);
+    } catch {
+        // Whoever watches must not be able to break what he watches.
+    }
+}
+
+function waitLine(holder: string): string {
+    return `waiting for another change of this machine: ${holder || "its holder is not known"}`;
+}
+
+/** Everything up to the line in which lock.sh says that the script begins is not the script's. */
+function withoutTalk(text: string, talk: LockTalk | undefined): string {
+    const begin = `${talk?.request.mark} begin\n`;
+    return talk === undefined ? text : text.slice(text.indexOf(begin) + begin.length);
+}

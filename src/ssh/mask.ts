@@ -1,0 +1,23 @@
+import type { Connection } from "./connection";
+
+const secretKeys = ["password", "sudoPassword", "privateKeyPassword", "privateKey"] as const;
+
+/**
+ * Takes every secret of a connection out of a text that comes from a machine or from a library, so that it may stand in a
+ * message. Of a private key every line is masked.
+ */
+export function mask(text: string, connection: Connection): string {
+    const secrets = secretKeys
+        .flatMap((key) => (key === "privateKey" ? lines(connection[key]) : [connection[key]]))
+        .filter((secret): secret is string => secret !== undefined && secret !== "")
+        // A secret that contains another one must go first, or its rest would stay readable.
+        .sort((a, b) => b.length - a.length);
+    return secrets.reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
+}
+
+function lines(key: string | undefined): string[] {
+    return (key ?? "")
+        .split(/[\r\n]+/)
+        .map((line) => line.trim())
+        .filter((line) => line.length > 15 && !line.startsWith("-----"));
+}

@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import { FleetError } from "../errors";
+import { agentSocket, collectCredentials } from "./authentication";
+import { type Connection, machineName, type ResolvedConnection, resolveConnection } from "./connection";
+import { dial } from "./dial";
+import { type HostKeyPolicy, hostKeyPolicy, judgeHostKey } from "./host-keys";
+import type { Link } from "./link";
+import { LinkedMachine, type Machine } from "./machine";
+
+/** What a caller of {@link connect} adds to the connection. */
+export interface ConnectOptions {
+    /** The host key this caller saw first; another one is refused unless `connection.hostKey` says otherwise. */
+    knownHostKey?: string;
+    /** Gets a line for each try while waiting: `"waiting for 203.0.113.10: connection refused (try 3)"`. */
+    onProgress?: (line: string) => void;
+    /** Milliseconds for all tries together. Default: as many tries as `dialErrorLimit` allows. */
+    timeout?: number;
+}
+
+interface Entry {
+    link: Promise<Link>;
+    /** Set once it is up. */
+    live?: Link;
+    /** Calls off the dialing when nobody waits any more. */
+    abort: AbortController;
+    /** Takes it out of the pool. */
+    forget: () => void;
+    waiting: Set<(line: string) => void>;
+    lastLine?: string;
+}
+
+const pool = new Map<string, Entry>();
+
+/**
+ * Logs in to a machine, or hands out the connection that this process already has to it. Callers at the same time share
+ * one dial; every caller's own idea of the host key is enforced.
+ *
+ * @throws FleetError INVALID_ARGUMENT, PRIVATE_KEY_INVALID, NO_AUTHENTICATION_METHOD, HOST_UNREACHABLE, HOST_NAME_UNKNOWN,
+ * AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN, HOST_KEY_REVOKED, TIMEOUT
+ */
+export async function connect(connection: Connection, options: ConnectOptions = {}): Promise<Machine> {
+    const resolved = resolveConnection(connection);
+    const policy = hostKeyPolicy(resolved, options.knownHostKey);
+    const identity = identityOf(resolved);
+    let link = await obtain(identity, resolved, policy, options);
+    if (judgeHostKey(link.hostKey, policy, resolved) !== undefined) {
+        // A machine has several host keys. The one this connection was opened with is not the one this caller knows, so
+        // the server has to prove the other one: on a connection of its own, which fails when it cannot.
+        link = await obtain(`${identity} ${policy.accepted.join(",")}`, resolved, policy, options);
+    }
+    return new LinkedMachine(link, resolved);
+}
+
+/** Closes every connection of this process, also those that are just being opened. */
+export async function closeAllConnections(): Promise<void> {
+    const entries = [...pool.values()];
+    pool.clear();
+    for (const entry of entries) {
+        entry.abort.abort();
+    }
+    await Promise.all(entries.map(async (entry) => entry.link.then((link) => link.close()).catch(() => {})));
+}
+
+async function obtain(
+    key: string,
+    connection: ResolvedConnection,
+    policy: HostKeyPolicy,
+    options: ConnectOptions,
+): Promise<Link> {
+    let entry = pool.get(key);
+    if (entry === undefined || entry.live?.isLost) {
+        entry = open(key, connection, policy);
+    }
+    return entry.live ?? waitFor(entry, connection, options);
+}
+
+function open(key: string, connection: ResolvedConnection, policy: HostKeyPolicy): Entry {
+    const abort = new AbortController();
+    const waiting: Entry["waiting"] = new Set();
+    const progress = (line: string) => {
+        entry.lastLine = line;
+        for (const tell of waiting) {
+            tell(line);
+        }
+    };
+    const forget = () => {
+        if (pool.get(key) === entry) {
+            pool.delete(key);
+        }
+    };
+    const link = collectCredentials(connection).then((credentials) =>
+        dial(connection, policy, credentials, progress, abort.signal),
+    );
+    const entry: Entry = { link, abort, forget, waiting };
+    pool.set(key, entry);
+    link.then((up) => {
+        entry.live = up;
+        up.onLost(forget);
+    }, forget);
+    return entry;
+}
+
+function waitFor(entry: Entry, connection: ResolvedConnection, options: ConnectOptions): Promise<Link> {
+    const tell = (line: string) => options.onProgress?.(line);
+    entry.waiting.add(tell);
+    return new Promise<Link>((resolve, reject) => {
+        const timer =
+            options.timeout === undefined
+                ? undefined
+                : setTimeout(() => {
+                      const last = entry.lastLine === undefined ? "" : ` Last: ${entry.lastLine}.`;
+                      leave();
+                      reject(
+                          new FleetError({
+                              code: "TIMEOUT",
+                              machine: machineName(connection),
+                              step: "connect",
+                              message: `No connection within ${options.timeout! / 1000} s.${last}`,
+                              cure: "Check that the machine is up and that connection.host and connection.port are right.",
+                          }),
+                      );
+                  }, options.timeout);
+        const leave = () => {
+            clearTimeout(timer);
+            entry.waiting.delete(tell);
+            if (entry.waiting.size === 0 && entry.live === undefined) {
+                entry.forget();
+                entry.abort.abort();
+            }
+        };
+        entry.link.then(
+            (link) => {
+                leave();
+                resolve(link);
+            },
+            (error) => {
+                leave();
+                reject(error);
+            },
+        );
+    });
+}
+
+/** Everything that decides who we are at which machine. Hashed, so that no secret lies in a key. */
+function identityOf(connection: ResolvedConnection): string {
+    const { host, port, user, password, privateKey, privateKeyPassword } = connection;
+    const parts = [host, port, user, password, privateKey, privateKeyPassword, agentSocket(connection)];
+    return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}

@@ -1,0 +1,286 @@
+import { randomInt } from "node:crypto";
+import { constants } from "node:os";
+import type { ClientChannel } from "ssh2";
+import { FleetError } from "../errors";
+import type { Link } from "./link";
+import { explainSudo, type Privilege, withPrivilege, wrongPassword } from "./privilege";
+import { timing } from "./timing";
+
+/** A session in which our script is to begin. */
+export interface SessionRequest {
+    /** For messages. */
+    step: string;
+    privilege: Privilege;
+    /** What the shell evaluates. */
+    script: string;
+    /** Follows the script on its standard input. `"open"`: whoever asked for the session writes and ends it. */
+    input: Buffer | "open" | undefined;
+    /** Takes our secrets out of a text. */
+    mask: (text: string) => string;
+    /** Output of the script alone; what login shells print before is left out. */
+    onStdout: (chunk: Buffer) => void;
+    onStderr: (chunk: Buffer) => void;
+    /** Called once the channel is open, before any of its events. */
+    onChannel?: (channel: ClientChannel) => void;
+    /** How long login shell and sudo may take, in ms; at most, and by default, what {@link timing} says. */
+    timeout?: number;
+    /** An emergency: do not wait for a free slot. */
+    ignoreSlots?: boolean;
+}
+
+/** A session whose script has begun. */
+export interface Session {
+    channel: ClientChannel;
+    /** Process of the shell that runs the script. */
+    pid: number;
+    /** Whether sudo asked for the password. */
+    sudoAsked: boolean;
+    /** Resolves when the session has ended: exit code (128 + signal), or an error when the connection was lost. */
+    ended: Promise<number>;
+    /** Closes our side, whatever the command does. */
+    close(): void;
+}
+
+/** Login noise is of interest only when nothing else comes; so much of its end is kept. */
+const noiseLimit = 16 * 1024;
+
+/** So many times a session is asked for while the server opens none and none of ours is open. */
+const openTries = 10;
+
+/**
+ * Opens a session, becomes who we have to be, and starts the script.
+ *
+ * The command is a constant but for numbers, so it is the same to every login shell (no backslash, newline, `!` or single
+ * quote within the quotes), and process lists show nothing. The script and everything secret travels on standard input.
+ * The mark tells where the output of the login shell's startup files ends and ours begins.
+ *
+ * @throws FleetError SHELL_UNUSABLE, SUDO_*, CONNECTION_LOST, TIMEOUT
+ */
+export async function startSession(link: Link, request: SessionRequest): Promise<Session> {
+    const { step, privilege, script, input } = request;
+    const mark = `fleet-${randomInt(2 ** 47)}`;
+    const text = Buffer.from(script);
+    // With nothing after the script its end is the end of the stream; else it is counted, byte by byte, since anything
+    // that reads ahead would take away from what follows.
+    const read = input === undefined ? "cat" : `dd bs=1 count=${text.length} 2>/dev/null`;
+    const command = `sh -c 'echo ${mark} $$; echo ${mark} >&2; eval "$(${read})"'`;
+
+    const { channel, release } = await openSession(link, request, withPrivilege(privilege, command));
+    const session = { channel, pid: 0, sudoAsked: false };
+    const close = () => channel.close();
+    const send = () => {
+        if (input === "open") {
+            channel.write(text);
+        } else {
+            channel.end(input === undefined ? text : Buffer.concat([text, input]));
+        }
+    };
+
+    const ended = watchEnd(link, channel, step);
+    // The slot is free when the server has confirmed the end, not when we have asked for it.
+    void ended.catch(() => {}).then(release);
+
+    const beginTimeout = Math.min(request.timeout ?? timing.begin, timing.begin);
+    return new Promise((resolve, reject) => {
+        let settled = false;
+        const settle = (error: Error | undefined) => {
+            if (!settled) {
+                settled = true;
+                clearTimeout(timer);
+                if (error === undefined) {
+                    resolve({ ...session, ended, close });
+                } else {
+                    close();
+                    reject(error);
+                }
+            }
+        };
+        const fail = (details: { code: FleetError["code"]; message: string; cure?: string }) =>
+            settle(new FleetError({ machine: link.name, step, ...details }));
+        const timer = setTimeout(
+            () =>
+                fail({
+                    code: "TIMEOUT",
+                    message: `The login shell did not start our script within ${beginTimeout / 1000} s.${quoteNoise()}`,
+                }),
+            beginTimeout,
+        );
+
+        const stdout = new MarkFilter(mark, request.onStdout, (words) => {
+            session.pid = Number(words);
+            if (privilege.kind === "sudo with password") {
+                send();
+            }
+            settle(undefined);
+        });
+        const stderr = new MarkFilter(mark, request.onStderr, () => {});
+        const quoteNoise = () => {
+            const noise = request.mask(`${stderr.noise}\n${stdout.noise}`.trim()).slice(-500);
+            return noise === "" ? "" : ` It said: ${noise}`;
+        };
+        const watchPrompt = () => {
+            if (privilege.kind !== "sudo with password" || settled) {
+                return;
+            }
+            const asked = stderr.noise.split(privilege.prompt).length - 1;
+            if (asked > 1) {
+                fail(wrongPassword);
+            } else if (asked === 1 && !session.sudoAsked) {
+                session.sudoAsked = true;
+                channel.write(`${privilege.password}\n`);
+            }
+        };
+        channel.on("data", (chunk: Buffer) => stdout.push(chunk));
+        channel.stderr.on("data", (chunk: Buffer) => {
+            stderr.push(chunk);
+            watchPrompt();
+        });
+        ended.then(
+            (code) => {
+                const said = `${stderr.noise}\n${stdout.noise}`;
+                const sudo = explainSudo(said, code, privilege);
+                if (sudo !== undefined) {
+                    fail(sudo);
+                } else {
+                    fail({
+                        code: "SHELL_UNUSABLE",
+                        message: `The login shell ended with code ${code} before our script began.${quoteNoise()}`,
+                        cure: "The user needs a login shell that runs commands, without a forced command.",
+                    });
+                }
+            },
+            (error) => settle(error),
+        );
+        if (privilege.kind !== "sudo with password") {
+            send();
+        }
+    });
+}
+
+async function openSession(link: Link, request: SessionRequest, command: string) {
+    for (let tries = 1; ; tries++) {
+        const giveBack = request.ignoreSlots ? () => {} : await link.slots.take();
+        const unuse = link.use();
+        const release = () => {
+            giveBack();
+            unuse();
+        };
+        let channel: ClientChannel | undefined;
+        try {
+            await link.exec(request.step, command, (opened) => {
+                channel = opened;
+                // Nobody may listen yet, or any more; data waits, but an error would end the process.
+                opened.on("error", () => {});
+                request.onChannel?.(opened);
+            });
+            return { channel: channel!, release };
+        } catch (error) {
+            release();
+            if (error instanceof FleetError) {
+                throw error;
+            }
+            if (request.ignoreSlots || tries >= openTries) {
+                throw new FleetError({
+                    code: "SHELL_UNUSABLE",
+                    machine: link.name,
+                    step: request.step,
+                    message: `The SSH server does not run commands for us: ${(error as Error).message}.`,
+                    cure: "Check MaxSessions and ForceCommand in its configuration.",
+                    cause: error,
+                });
+            }
+            // MaxSessions is lower than our own limit: wait for one of ours to end. With none open, another client of
+            // the same connection cannot be the reason, but a session that is just ending can.
+            const wasIdle = link.slots.isIdle;
+            link.slots.shrink();
+            if (wasIdle) {
+                await new Promise((resolve) => setTimeout(resolve, 100));
+            } else {
+                tries -= 1;
+            }
+        }
+    }
+}
+
+function watchEnd(link: Link, channel: ClientChannel, step: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+        let code: number | undefined;
+        let quiet: NodeJS.Timeout | undefined;
+        const forget = link.onLost(() => {
+            clearTimeout(quiet);
+            reject(link.lossError(step));
+        });
+        const settle = () => {
+            clearTimeout(quiet);
+            forget();
+            if (code === undefined) {
+                reject(link.lossError(step));
+            } else {
+                resolve(code);
+            }
+        };
+        // A background process that holds the output would hold the channel, too. When the command has ended, and then
+        // there is silence which the server itself confirms, everything has arrived.
+        const listenForSilence = () => {
+            clearTimeout(quiet);
+            quiet = setTimeout(async () => {
+                const before = quiet;
+                await link.ping();
+                if (quiet === before) {
+                    channel.close();
+                }
+            }, timing.afterExit);
+        };
+        channel.on("exit", (exit: number | null, signal?: string) => {
+            code = exit ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+            channel.on("data", listenForSilence);
+            channel.stderr.on("data", listenForSilence);
+            listenForSilence();
+        });
+        let open = 2;
+        const closed = () => {
+            open -= 1;
+            if (open === 0) {
+                settle();
+            }
+        };
+        channel.once("close", closed);
+        channel.stderr.once("close", closed);
+    });
+}
+
+/** Lets through what comes after the line that begins with the mark. */
+class MarkFilter {
+    #before: Buffer | undefined = Buffer.alloc(0);
+
+    constructor(
+        readonly mark: string,
+        readonly onData: (chunk: Buffer) => void,
+        /** Gets the rest of the mark's line. */
+        readonly onMark: (words: string) => void,
+    ) {}
+
+    /** The end of what came before the mark. */
+    get noise(): string {
+        return this.#before?.toString("utf8") ?? "";
+    }
+
+    push(chunk: Buffer): void {
+        if (this.#before === undefined) {
+            this.onData(chunk);
+            return;
+        }
+        const all = Buffer.concat([this.#before, chunk]);
+        const start = all.indexOf(this.mark);
+        const end = start === -1 ? -1 : all.indexOf("\n", start);
+        if (end === -1) {
+            this.#before = all.subarray(-noiseLimit);
+            return;
+        }
+        this.#before = undefined;
+        this.onMark(all.toString("latin1", start + this.mark.length, end).trim());
+        if (end + 1 < all.length) {
+            this.onData(all.subarray(end + 1));
+        }
+    }
+}

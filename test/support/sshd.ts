@@ -1,0 +1,237 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+
+/** What a test wants of its SSH server. */
+export interface SshdOptions {
+    /** Lines for the top of sshd_config, where the first value wins. */
+    config?: string[];
+    /** Types of the host keys. Default: one ed25519 key. */
+    hostKeys?: ("ed25519" | "ecdsa" | "rsa")[];
+    /** Port; default: a free one. */
+    port?: number;
+    /** Do not start it yet; {@link Sshd.start} does. */
+    stopped?: boolean;
+}
+
+const sshdPath = "/usr/sbin/sshd";
+const isRoot = process.getuid?.() === 0;
+const packages = ["openssh-server", "openssh-client", "sudo", "fish", "tcsh", "busybox-static"];
+const programs = [sshdPath, "/usr/bin/ssh-keygen", "/usr/bin/sudo", "/usr/bin/fish", "/usr/bin/tcsh", "/bin/busybox"];
+
+/**
+ * Sees to it that a real sshd (and, for root, the shells and the sudo that the tests use) is there.
+ *
+ * @returns why the SSH tests cannot run here, or undefined
+ */
+export function sshdUnavailable(): string | undefined {
+    const isThere = (path: string) => existsSync(path);
+    if (process.platform !== "linux") {
+        return "an OpenSSH server can only be started on Linux";
+    }
+    if (!programs.every(isThere) && isRoot && existsSync("/usr/bin/apt-get")) {
+        // A service must not start because a test wants the program. The exit code of policy-rc.d says so to dpkg.
+        const policy = "/usr/sbin/policy-rc.d";
+        const ours = !existsSync(policy);
+        if (ours) {
+            writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+        }
+        try {
+            const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+            execFileSync("apt-get", ["update"], { env, stdio: "ignore" });
+            execFileSync("apt-get", ["install", "-y", "--no-install-recommends", ...packages], {
+                env,
+                stdio: "ignore",
+            });
+        } catch (error) {
+            return `the packages ${packages.join(", ")} could not be installed: ${(error as Error).message}`;
+        } finally {
+            if (ours) {
+                rmSync(policy, { force: true });
+            }
+        }
+    }
+    return isThere(sshdPath) && isThere("/usr/bin/ssh-keygen")
+        ? undefined
+        : "there is no OpenSSH server (openssh-server)";
+}
+
+/** Whether this process may create users and file systems for a test. */
+export const canCreateUsers = isRoot && process.platform === "linux";
+
+/** A real OpenSSH server on loopback, with its own port, keys and configuration. */
+export class Sshd {
+    readonly host = "127.0.0.1";
+    /** Directory of everything that belongs to it; users can read it. */
+    readonly directory: string;
+    /** A private key that every user may log in with. */
+    readonly privateKey: string;
+    #child: ChildProcess | undefined;
+    #log = "";
+
+    private constructor(
+        readonly port: number,
+        readonly options: SshdOptions,
+    ) {
+        this.directory = mkdtempSync(join(tmpdir(), "fleet-sshd-"));
+        chmodSync(this.directory, 0o755);
+        for (const type of options.hostKeys ?? ["ed25519"]) {
+            this.makeKey(`host_${type}`, type);
+        }
+        this.privateKey = this.makeKey("login", "ed25519");
+        this.#configure();
+    }
+
+    /** Makes one and, unless told otherwise, starts it. */
+    static async create(options: SshdOptions = {}): Promise<Sshd> {
+        const sshd = new Sshd(options.port ?? (await freePort()), options);
+        if (!options.stopped) {
+            await sshd.start();
+        }
+        return sshd;
+    }
+
+    /** What a connection to it needs at least: the login of whoever runs the tests, with the key. */
+    get connection() {
+        return {
+            host: this.host,
+            port: this.port,
+            user: userInfo().username,
+            privateKey: this.privateKey,
+            userKnownHostsFile: join(this.directory, "known_hosts"),
+            dialErrorLimit: 0,
+        };
+    }
+
+    /** Everything it has logged so far. */
+    get log(): string {
+        return this.#log;
+    }
+
+    /** How many times a text occurs in the log. */
+    count(text: string | RegExp): number {
+        return this.#log.split("\n").filter((line) => line.match(text)).length;
+    }
+
+    /** Its public host key as `type base64`. */
+    hostKey(type: "ed25519" | "ecdsa" | "rsa" = "ed25519"): string {
+        return this.publicKey(`host_${type}`);
+    }
+
+    /** A public key made by {@link makeKey}, as `type base64`. */
+    publicKey(name: string): string {
+        return readFileSync(join(this.directory, `${name}.pub`), "utf8")
+            .split(" ")
+            .slice(0, 2)
+            .join(" ");
+    }
+
+    /** Makes a key pair in its directory. @returns the private key's text */
+    makeKey(name: string, type: string, ...options: string[]): string {
+        const path = join(this.directory, name);
+        rmSync(path, { force: true });
+        rmSync(`${path}.pub`, { force: true });
+        const given = options.includes("-N") ? options : ["-N", "", ...options];
+        execFileSync("ssh-keygen", ["-q", "-t", type, "-f", path, "-C", "test", ...given]);
+        return readFileSync(path, "utf8");
+    }
+
+    /** Lets a public key (made by {@link makeKey}) in, beside the usual one; `options` go before it. */
+    authorize(name: string, options = ""): void {
+        const line = `${options}${options ? " " : ""}${this.publicKey(name)}\n`;
+        writeFileSync(join(this.directory, "authorized_keys"), `${this.publicKey("login")}\n${line}`);
+    }
+
+    /** Starts it and waits until it listens. */
+    async start(): Promise<void> {
+        if (isRoot) {
+            mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+        }
+        const child = spawn(sshdPath, ["-D", "-e", "-f", join(this.directory, "sshd_config")], {
+            stdio: ["ignore", "ignore", "pipe"],
+        });
+        this.#child = child;
+        await new Promise<void>((resolve, reject) => {
+            child.stderr!.on("data", (chunk: Buffer) => {
+                this.#log += chunk.toString("utf8");
+                if (this.#log.includes("Server listening")) {
+                    resolve();
+                }
+            });
+            child.once("exit", (code) => reject(new Error(`sshd ended with code ${code}: ${this.#log}`)));
+        });
+    }
+
+    /** Sends a signal to the listening process. */
+    kill(signal: NodeJS.Signals): void {
+        this.#child?.kill(signal);
+    }
+
+    /** Processes that serve connections, and everything below them. */
+    servers(): number[] {
+        const found: number[] = [];
+        const visit = (pid: number) => {
+            const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+            for (const child of children === "" ? [] : children.split(" ").map(Number)) {
+                found.push(child);
+                visit(child);
+            }
+        };
+        if (this.#child?.pid !== undefined && this.#child.exitCode === null) {
+            visit(this.#child.pid);
+        }
+        return found;
+    }
+
+    /** Stops it, cuts its connections, and removes its directory. */
+    async stop(): Promise<void> {
+        const child = this.#child;
+        if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+            const servers = this.servers();
+            const ended = new Promise((resolve) => child.once("exit", resolve));
+            child.kill("SIGKILL");
+            await ended;
+            for (const pid of servers) {
+                try {
+                    process.kill(pid, "SIGKILL");
+                } catch {
+                    // It has ended by itself.
+                }
+            }
+        }
+        rmSync(this.directory, { recursive: true, force: true });
+    }
+
+    #configure(): void {
+        const { config = [], hostKeys = ["ed25519"] } = this.options;
+        writeFileSync(join(this.directory, "authorized_keys"), `${this.publicKey("login")}\n`);
+        const lines = [
+            ...config,
+            `Port ${this.port}`,
+            `ListenAddress ${this.host}`,
+            ...hostKeys.map((type) => `HostKey ${join(this.directory, `host_${type}`)}`),
+            `AuthorizedKeysFile ${join(this.directory, "authorized_keys")}`,
+            "PidFile none",
+            "StrictModes no",
+            "UsePAM no",
+            "PermitRootLogin yes",
+            "LogLevel VERBOSE",
+            "Subsystem sftp internal-sftp",
+        ];
+        writeFileSync(join(this.directory, "sshd_config"), `${lines.join("\n")}\n`);
+    }
+}
+
+/** A port of 127.0.0.1 on which nothing listens. */
+export function freePort(): Promise<number> {
+    return new Promise((resolve, reject) => {
+        const server = createServer();
+        server.once("error", reject);
+        server.listen(0, "127.0.0.1", () => {
+            const { port } = server.address() as { port: number };
+            server.close(() => resolve(port));
+        });
+    });
+}
