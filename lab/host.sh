@@ -8,6 +8,9 @@ root=$directory/root
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Everything of this host is in one control group, so that one write to it is the power cut.
 echo $$ > "$cgroup/run/cgroup.procs"
+# What systemd-nspawn leaves under /run goes with our mounts.
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs tmpfs /run/systemd/nspawn
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$directory/upper,workdir=$directory/work" "$root"
 
 if [ ! -e "$directory/prepared" ]; then

@@ -64,7 +64,7 @@ async function build(what: string, script: string, target: string, args: string[
         child.on("exit", resolve);
     }).finally(() => clearInterval(timer));
     if (code !== 0) throw new Error(`lab: building ${what} failed, see ${log}:\n${tail(log, 15)}`);
-    rmSync(log);
+    rmSync(log, { force: true });
     say(`built ${what} in ${Math.round((Date.now() - started) / 1000)} s`);
     removeOldTrees();
 }
@@ -74,7 +74,9 @@ function lastStep(log: string): string {
     return (steps?.at(-1) ?? "starting").replace(/^I: /, "").replace(/\.\.\.$/, "");
 }
 
+// Another process that waited for the same build may have removed the log.
 function tail(file: string, lines: number): string {
+    if (!existsSync(file)) return "";
     return readFileSync(file, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
 }
 
