@@ -1,8 +1,8 @@
 import { FleetError } from "../errors";
 import type { Definition } from "./definition";
-import { containsUnknown, type Json, plain } from "./json";
+import { type Json, plain } from "./json";
 import { engineKeys, ownKeys } from "./record";
-import { type Problem, validate, valueAt } from "./validate";
+import { type Problem, validate } from "./validate";
 
 /** The engine's answer to a check: what it will keep as inputs, and what is wrong with them. */
 export interface Checked {
@@ -21,22 +21,20 @@ export function check<I extends object, S extends object>(definition: Definition
     const { value, problems } = validate(definition.inputs, given);
     return {
         inputs: { ...plain(value), ...ownKeys(news) },
-        failures: problems.map((problem) => ({ property: "", reason: reason(definition, given, problem) })),
+        failures: problems.map((problem) => ({ property: "", reason: reason(definition, problem) })),
     };
 }
 
 function reason<I extends object, S extends object>(
     definition: Definition<I, S>,
-    given: Json,
-    { path, problem }: Problem,
+    { path, problem, value }: Problem,
 ): string {
     const argument = path.reduce<string>(
         (text, key) => (typeof key === "number" ? `${text}[${key}]` : `${text}${text ? "." : ""}${String(key)}`),
         "",
     );
     const secret = (definition.secrets as PropertyKey[]).includes(path[0] ?? "");
-    const value = valueAt(given, path);
-    const shown = secret || value === undefined || containsUnknown(value) ? "" : ` (got ${short(value)})`;
+    const shown = secret || value === undefined ? "" : ` (got ${short(value)})`;
     return new FleetError({
         code: "INVALID_ARGUMENT",
         message: `${definition.kind}: ${argument ? `argument ${argument}: ` : ""}${problem}${shown}${/[.?]$/.test(problem + shown) ? "" : "."}`,

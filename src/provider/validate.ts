@@ -2,10 +2,13 @@ import type { z } from "zod";
 import { containsUnknown, isRecord, type Json, unknownValue } from "./json";
 import { nearest } from "./nearest";
 
-/** One thing wrong with the arguments. `path` leads to it; `problem` says what is wrong and what would be right. */
+/** One thing wrong with the arguments. */
 export interface Problem {
     path: PropertyKey[];
+    /** What is wrong and what would be right. */
     problem: string;
+    /** What was given; left out for an argument that does not exist: a misspelled name says nothing about secrecy. */
+    value?: unknown;
 }
 
 /** The arguments in canonical form (defaults filled in; parts that are not known yet stay as they are), and what is wrong with them. */
@@ -83,8 +86,9 @@ function explain(schema: Schema, root: unknown, issue: z.core.$ZodIssue, path: P
         const shape = shapeAt(schema, issue.path);
         return issue.keys.map((key) => ({ path: [...at, key], problem: notKnown(key, shape) }));
     }
-    const missing = issue.code === "invalid_type" && valueAt(root, issue.path) === undefined;
-    return [{ path: at, problem: `${missing ? "is missing: " : ""}${wish(issue)}` }];
+    const value = valueAt(root, issue.path);
+    const missing = issue.code === "invalid_type" && value === undefined;
+    return [{ path: at, problem: `${missing ? "is missing: " : ""}${wish(issue)}`, value }];
 }
 
 /**
@@ -137,8 +141,7 @@ function shapeAt(schema: Schema, path: PropertyKey[]): Record<string, unknown> {
     return part ? shapeAt(part, rest) : {};
 }
 
-/** The value at `path`, undefined where there is none. */
-export function valueAt(value: unknown, path: PropertyKey[]): unknown {
+function valueAt(value: unknown, path: PropertyKey[]): unknown {
     return path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown> | undefined)?.[key], value);
 }
 
