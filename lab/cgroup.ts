@@ -4,11 +4,10 @@ import { sleep } from "./run";
 
 /** Where the version 2 control group tree is mounted: /sys/fs/cgroup, or a place beside version 1 trees. */
 export function unifiedTree(): string | undefined {
-    for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
-        const [before, after] = line.split(" - ");
-        if (after?.startsWith("cgroup2 ")) return before?.split(" ")[4];
-    }
-    return undefined;
+    const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+    // The last one: a later mount may cover an earlier one.
+    const mount = mounts.filter((line) => line.includes(" - cgroup2 ")).at(-1);
+    return mount?.split(" ")[4];
 }
 
 /** The control group of one lab host: all of its processes, and the ones that serve it. */

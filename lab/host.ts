@@ -64,6 +64,9 @@ export class LabHost {
             "GlobalKnownHostsFile=/dev/null",
             "StrictHostKeyChecking=yes",
             "ConnectTimeout=10",
+            // A host that was cut off or lost its power says nothing any more.
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
             "LogLevel=ERROR",
         ];
         const flags = ["-F", "none", "-i", privateKeyPath, ...options.flatMap((option) => ["-o", option])];
