@@ -18,5 +18,7 @@ const level = (name, extra = {}) => ({
 });
 
 module.exports = {
+    // A step on a real machine takes seconds to minutes; each test that hangs still ends.
+    testTimeout: 240_000,
     projects: [level("unit"), level("ssh"), level("engine"), level("lab")],
 };

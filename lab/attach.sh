@@ -22,7 +22,9 @@ offload() { # on|off: whole segments and unfinished checksums cannot go through 
 }
 
 if [ -e "$directory/delay" ]; then
-    ip link set "$link" nomaster
+    # Outside the bridge the link would be an interface of this machine, which answers the host without any delay.
+    ip link set "$link" nomaster arp off
+    if [ -e "/proc/sys/net/ipv6/conf/$link" ]; then echo 1 > "/proc/sys/net/ipv6/conf/$link/disable_ipv6"; fi
     offload off
     : > "$directory/offload-off"
     ip link set "$link" up
@@ -34,7 +36,7 @@ if [ -e "$directory/delay" ]; then
     while [ ! -e "/sys/class/net/$tap" ] && [ "$tries" -lt 250 ]; do sleep 0.02 && tries=$((tries + 1)); done
     ip link set "$tap" master "$bridge" up
 else
-    ip link set "$link" master "$bridge" up
+    ip link set "$link" arp on master "$bridge" up
     if [ -e "$directory/offload-off" ]; then
         offload on
         rm "$directory/offload-off"

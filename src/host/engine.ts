@@ -70,8 +70,13 @@ const libraries = ["report", "facts", "packages/apt", "services/systemd", "engin
 const enginePackages = ["docker.io", "docker-ce", "moby-engine"];
 const clientPackages = ["docker-cli", "docker-ce-cli", "moby-cli"];
 
-/** Minutes that another change of the machine may take before ours gives up. */
-const lockWait = 10 * 60_000;
+/** How long we wait for others, in milliseconds. Nobody sets these through arguments; tests shorten them. */
+export const timing = {
+    /** For another change of the same machine by this package, from whatever stack. */
+    machineLock: 10 * 60_000,
+    /** For apt-daily, unattended-upgrades or a person at the package manager. */
+    packageLock: 5 * 60_000,
+};
 
 /** Looks at the machine and its engine. One execution; changes nothing, and does not wake a stopped daemon. */
 export async function observeEngine(machine: Machine, user: string, listener: Listener): Promise<EngineFacts> {
@@ -98,7 +103,7 @@ export async function installEngine(machine: Machine, target: EngineTarget, list
                 yesNo(target.userInDockerGroup),
             ],
             timeout: 30 * 60_000,
-            exclusive: { holder: target.owner, wait: lockWait },
+            exclusive: { holder: target.owner, wait: timing.machineLock },
         },
         listener,
     );
@@ -119,9 +124,9 @@ export async function removeEngine(
         {
             step: `remove the Docker Engine (${mode})`,
             script: hostScript("engine/remove", libraries),
-            args: [mode, yesNo(keepHold), owner],
+            args: [packageLock(), mode, yesNo(keepHold), owner],
             timeout: 30 * 60_000,
-            exclusive: { holder: owner, wait: lockWait },
+            exclusive: { holder: owner, wait: timing.machineLock },
         },
         listener,
     );
@@ -178,6 +183,10 @@ export function upstreamVersion(version: string): string {
 export function versionMatches(version: string, wanted: string): boolean {
     const upstream = upstreamVersion(version);
     return version === wanted || upstream === wanted || upstream.startsWith(`${wanted}.`);
+}
+
+function packageLock(): string {
+    return String(Math.round(timing.packageLock / 1000));
 }
 
 function yesNo(value: boolean): string {

@@ -1,6 +1,5 @@
-# What a script tells its caller, one tab separated line each on stdout.
-# Lines are printed from a subshell: when the connection is gone the write kills that subshell only, and the script
-# runs to its end, so that a lost connection never leaves the machine half done.
+# What a script tells its caller, one tab separated line each on stdout, by say of the prelude: a lost connection never
+# ends a script half way.
 
 tab='	'
 
@@ -13,21 +12,21 @@ one_line() {
 }
 
 # phase TEXT: what is being done now, shown on the resource's row.
-phase() { (printf 'phase\t%s\n' "$(one_line "$1")") 2>/dev/null || :; }
+phase() { say "phase$tab$(one_line "$1")"; }
 
 # note TEXT: a warning that stays in the diagnostics.
-note() { (printf 'note\t%s\n' "$(one_line "$1")") 2>/dev/null || :; }
+note() { say "note$tab$(one_line "$1")"; }
 
 # fact KEY VALUE...: something that was observed.
 fact() {
     fact_line=fact
     for fact_word in "$@"; do fact_line=$fact_line$tab$(one_line "$fact_word"); done
-    (printf '%s\n' "$fact_line") 2>/dev/null || :
+    say "$fact_line"
 }
 
 # fail CODE TEXT [FILE]: ends the script with a FleetError; the last lines of FILE are the tool's own words.
 fail() {
     if [ -n "${3:-}" ] && [ -s "$3" ]; then (tail -n 15 "$3" >&2) 2>/dev/null || :; fi
-    (printf 'fail\t%s\t%s\n' "$1" "$(one_line "$2")") 2>/dev/null || :
+    say "fail$tab$1$tab$(one_line "$2")"
     exit 1
 }

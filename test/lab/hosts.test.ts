@@ -11,6 +11,8 @@ import { type Result, run, sleep } from "../../lab/run";
 
 const reason = Lab.unavailable();
 const suite = reason === undefined ? describe : describe.skip;
+// Three machines boot and two cores do everything.
+jest.setTimeout(30_000);
 const root = join(__dirname, "../..");
 
 suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
@@ -133,7 +135,7 @@ suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
 
         await host.delay(0);
         expect(await roundTrip(host)).toBeLessThan(20);
-    }, 30_000);
+    });
 
     it("keeps the disk over a power cut", async () => {
         const host = hosts.sid;
@@ -161,7 +163,7 @@ suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
         expect((await ssh(host, "docker info --format '{{.Driver}}'")).stdout).toBe("overlay2\n");
         await host.down();
         expect(existsSync(hostDirectory(host.name))).toBe(false);
-    }, 30_000);
+    });
 
     it("refuses names and kinds that cannot be", async () => {
         await expect(lab.up("Web_1")).rejects.toThrow("no host name");
@@ -186,7 +188,7 @@ suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
         expect(existsSync(new ControlGroup(name).path)).toBe(false);
         expect(existsSync(hostDirectory(name))).toBe(false);
         expect(readFileSync(lab.knownHostsPath, "utf8")).not.toContain(name);
-    }, 30_000);
+    });
 
     it("leaves nothing behind, on a machine with a version 2 control group tree only", async () => {
         // A network, mounts and a lab state of its own, so that the hosts above are not in the picture.
@@ -203,7 +205,7 @@ suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
         expect(during.state).toContain("hosts");
         expect(during.answer).toBe("running\n");
         expect(after).toEqual(before);
-    }, 30_000);
+    });
 });
 
 const startAndStay = `

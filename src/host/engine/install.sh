@@ -1,13 +1,14 @@
-# install.sh USER OWNER VERSION HOLD GROUP: makes this machine a Docker host, from whatever state it is in.
+# install.sh WAIT USER OWNER VERSION HOLD GROUP: makes this machine a Docker host, from whatever state it is in.
+#   WAIT     for others at the package manager, in seconds
 #   USER     the login user          OWNER  who installs (the resource's URN), kept in the record
 #   VERSION  "28.5" or empty         HOLD   yes: the packages are held, no: they are not
 #   GROUP    yes: USER is a member of the group docker afterwards
 # Every step looks first and does only what is missing, so a run after a crash at any point goes on where that one stopped.
-engine_user=$1
-engine_owner=$2
-engine_wanted=$3
-engine_hold=$4
-engine_group=$5
+engine_user=$2
+engine_owner=$3
+engine_wanted=$4
+engine_hold=$5
+engine_group=$6
 
 # The package we manage: what is there, else the distribution's.
 engine_package=docker.io
@@ -119,7 +120,7 @@ join_group() {
     fi
 }
 
-apt_begin
+apt_begin "$1"
 apt_settle
 if ! apt_installed "$engine_package" || ! command -v docker >/dev/null 2>&1 ||
     ! version_matches "$(apt_version "$engine_package")" "$engine_wanted"; then

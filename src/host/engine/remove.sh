@@ -1,11 +1,13 @@
-# remove.sh MODE KEEP_HOLD OWNER: undoes what install.sh did. Doing it twice is fine.
+# remove.sh WAIT MODE KEEP_HOLD OWNER: undoes what install.sh did. Doing it twice is fine.
+#   WAIT       for others at the package manager, in seconds
+#   MODE:
 #   keep       the engine stays as it is; the hold and our record go
 #   uninstall  the packages that we brought go; containers, images and volumes stay on the disk
 #   purge      the packages go, and all data with them
 #   KEEP_HOLD  yes: the packages were held before us and stay held      OWNER  whose record this is
-engine_mode=$1
-engine_keep_hold=$2
-engine_owner=$3
+engine_mode=$2
+engine_keep_hold=$3
+engine_owner=$4
 engine_data="/var/lib/docker /var/lib/containerd"
 
 release_holds() {
@@ -72,7 +74,7 @@ purge_data() {
     done
 }
 
-apt_begin
+apt_begin "$1"
 apt_settle
 if [ "$engine_mode" != keep ] || [ "$engine_keep_hold" != yes ]; then release_holds; fi
 if [ "$engine_mode" != keep ]; then

@@ -1,13 +1,9 @@
 # Debian's package manager: every trap of unattended use in one place.
 
-# How long we wait for apt-daily, unattended-upgrades or a colleague to finish, in seconds.
-APT_LOCK_WAIT=300
-
-apt_log=
-
-# apt_begin: a file for the output of apt and dpkg. It is not printed while they run: with the connection gone a full
-# pipe would block dpkg in the middle of a package.
+# apt_begin WAIT: before anything else. WAIT: how long to wait for apt-daily, unattended-upgrades or a person, in seconds.
+# What apt and dpkg print goes to a file: with the connection gone a full pipe would block dpkg in the middle of a package.
 apt_begin() {
+    apt_wait=$1
     apt_log=$(mktemp "${TMPDIR:-/tmp}/pulumi-docker-fleet.XXXXXX") || fail REMOTE_COMMAND_FAILED "mktemp failed"
     trap 'rm -f "$apt_log"' EXIT
 }
@@ -36,20 +32,23 @@ apt_version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null; }
 apt_names() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u; }
 
 # apt_retry COMMAND...: runs it with its output in $apt_log and tries again while somebody else holds a lock.
-# DPkg::Lock::Timeout covers neither the lists lock of "update" nor the archives lock, and dpkg itself waits for nothing.
+# apt's own DPkg::Lock::Timeout covers neither the lists lock of "update" nor the archives lock, waits without a word, and
+# dpkg waits for nothing.
 apt_retry() {
-    apt_deadline=$(($(date +%s) + APT_LOCK_WAIT))
+    apt_deadline=$(($(date +%s) + apt_wait))
     apt_told=
+    apt_repairs=0
     while :; do
         "$@" >"$apt_log" 2>&1 </dev/null && return 0
         apt_code=$?
-        if grep -qE 'dpkg was interrupted' "$apt_log"; then
+        if [ "$apt_repairs" -lt 3 ] && grep -qE 'dpkg was interrupted' "$apt_log"; then
             phase "finishing an interrupted dpkg run"
-            dpkg_configure >>"$apt_log" 2>&1 </dev/null || return 1
+            apt_repairs=$((apt_repairs + 1))
+            dpkg_configure >>"$apt_log" 2>&1 </dev/null || :
         elif ! grep -qE 'Could not get lock|Unable to (acquire|lock)|is locked by another process|frontend lock was locked|status database is locked|Sub-process dpkg --set-selections returned' "$apt_log"; then
             return "$apt_code"
         elif [ "$(date +%s)" -ge "$apt_deadline" ]; then
-            fail PACKAGE_MANAGER_LOCKED "another process has held apt's lock for $APT_LOCK_WAIT s ($(apt_lock_holder))" "$apt_log"
+            fail PACKAGE_MANAGER_LOCKED "another process has held apt's lock for $apt_wait s ($(apt_lock_holder))" "$apt_log"
         else
             [ -n "$apt_told" ] || phase "waiting for another apt or dpkg to finish ($(apt_lock_holder))"
             apt_told=yes
@@ -70,7 +69,7 @@ apt_quiet() {
         NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l "$@"
 }
 apt_get() {
-    apt_quiet apt-get -q -y -o DPkg::Lock::Timeout=$APT_LOCK_WAIT \
+    apt_quiet apt-get -q -y \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 dpkg_configure() { apt_quiet dpkg --force-confdef --force-confold --configure -a; }

@@ -8,7 +8,7 @@ unit_facts() {
             /^$/ { flush(); next }
             { v[$1] = $2 }
             END { flush() }')
-    (printf '%s\n' "$unit_lines") 2>/dev/null || :
+    say "$unit_lines"
 }
 
 # unit_property UNIT PROPERTY

@@ -1,0 +1,30 @@
+// node tools/run.mjs FILE [ARGUMENT...]: runs a TypeScript tool of this repository, alone on a fresh clone: the packages it
+// needs are installed first when they are missing or older than the lock file.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [file, ...args] = process.argv.slice(2);
+
+const installed = join(root, "node_modules", ".package-lock.json");
+const lock = join(root, "package-lock.json");
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+    console.error("Installing the packages of package-lock.json with npm ci …");
+    // The build follows below; without optional native parts ssh2 is complete.
+    const { status } = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--ignore-scripts"], {
+        cwd: root,
+        stdio: ["ignore", "inherit", "inherit"],
+    });
+    if (status !== 0) process.exit(status ?? 1);
+}
+const built = spawnSync(process.execPath, [join(root, "tools", "build.mjs"), "--if-needed"], { cwd: root, stdio: "inherit" });
+if (built.status !== 0) process.exit(built.status ?? 1);
+
+const child = spawn(process.execPath, ["--import", "tsx", join(root, file), ...args], { cwd: root, stdio: "inherit" });
+// Ctrl-C reaches the child from the terminal; we only stay until it has cleaned up.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
+}
+child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
