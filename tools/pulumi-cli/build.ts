@@ -4,7 +4,7 @@ import { cacheDirectory, ensureDirectory } from "./cache";
 import { runTool } from "./command";
 import { ensureGo } from "./go";
 
-const module = "github.com/pulumi/pulumi/pkg/v3";
+const cliModule = "github.com/pulumi/pulumi/pkg/v3";
 const versionVariable = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
 
 /**
@@ -30,14 +30,14 @@ export async function ensureBuiltPulumi(log: (line: string) => void): Promise<{ 
 
 async function pinnedVersion(): Promise<string> {
     const text = await readFile(join(__dirname, "go.mod"), "utf8");
-    return new RegExp(`^\\s*(?:require )?${module} v(\\S+)`, "m").exec(text)![1]!;
+    return new RegExp(`^\\s*(?:require )?${cliModule} v(\\S+)`, "m").exec(text)![1]!;
 }
 
 async function build(go: string, version: string, output: string): Promise<void> {
     const flags = ["-trimpath", "-buildvcs=false", "-tags=osusergo,grpcnotrace"];
     await runTool(
         go,
-        ["build", ...flags, `-ldflags=-s -w -X ${versionVariable}=${version}`, "-o", output, `${module}/cmd/pulumi`],
+        ["build", ...flags, `-ldflags=-s -w -X ${versionVariable}=${version}`, "-o", output, `${cliModule}/cmd/pulumi`],
         {
             cwd: __dirname,
             // What the user has set for projects of their own must not change what is built here.
