@@ -1,3 +1,4 @@
+import { connect as openSocket } from "node:net";
 import type { AuthenticationType, AuthHandlerMiddleware, BaseAgent, ParsedKey } from "ssh2";
 import { FleetError } from "../errors";
 import { machineName, type ResolvedConnection } from "./connection";
@@ -45,17 +46,39 @@ export function agentSocket(connection: ResolvedConnection): string | undefined 
     return nothingElse ? process.env.SSH_AUTH_SOCK || undefined : undefined;
 }
 
-function openAgent(socket: string): Promise<BaseAgent | Error> {
+/** An agent as ssh2 wants it, or why there is none. */
+async function openAgent(path: string): Promise<BaseAgent | Error> {
+    const keys = await countKeys(path);
+    if (typeof keys !== "number") {
+        return keys;
+    }
     const { OpenSSHAgent } = require("ssh2") as typeof import("ssh2");
-    const agent = new OpenSSHAgent(socket);
+    return keys === 0 ? new Error("it holds no key") : new OpenSSHAgent(path);
+}
+
+/**
+ * Asks an agent how many keys it holds. ssh2 could ask, too, but it has no way to hang up on an agent that says nothing,
+ * and the open socket would keep the process from ending.
+ */
+function countKeys(path: string): Promise<number | Error> {
+    const requestIdentities = Buffer.from([0, 0, 0, 1, 11]);
+    const identitiesAnswer = 12;
     return new Promise((resolve) => {
-        const timer = setTimeout(() => resolve(new Error("it does not answer")), 3_000);
-        agent.getIdentities((error, keys) => {
-            clearTimeout(timer);
-            if (error) {
-                resolve(error);
-            } else {
-                resolve(keys?.length ? agent : new Error("it holds no key"));
+        let answer = Buffer.alloc(0);
+        const socket = openSocket(path, () => socket.write(requestIdentities));
+        const settle = (result: number | Error) => {
+            socket.destroy();
+            resolve(result);
+        };
+        socket.setTimeout(3_000, () => settle(new Error("it does not answer")));
+        socket.on("error", settle);
+        socket.on("close", () => settle(new Error("it closed the connection")));
+        socket.on("data", (chunk) => {
+            answer = Buffer.concat([answer, chunk]);
+            if (answer.length >= 9) {
+                settle(
+                    answer[4] === identitiesAnswer ? answer.readUInt32BE(5) : new Error("it refuses to list its keys"),
+                );
             }
         });
     });

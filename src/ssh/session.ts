@@ -63,7 +63,9 @@ export async function startSession(link: Link, request: SessionRequest): Promise
     // With nothing after the script its end is the end of the stream; else it is counted, byte by byte, since anything
     // that reads ahead would take away from what follows.
     const read = input === undefined ? "cat" : `dd bs=1 count=${text.length} 2>/dev/null`;
-    const command = `sh -c 'echo ${mark} $$; echo ${mark} >&2; eval "$(${read})"'`;
+    // The mark is written in two parts: when sudo refuses a command it prints it, which must not look like its beginning.
+    const printed = mark.replace("-", '-""');
+    const command = `sh -c 'echo ${printed} $$; echo ${printed} >&2; eval "$(${read})"'`;
 
     const { channel, release } = await openSession(link, request, withPrivilege(privilege, command));
     const session = { channel, pid: 0, sudoAsked: false };

@@ -105,6 +105,11 @@ export class Sshd {
         };
     }
 
+    /** The home directory, as environment variable, of whoever runs the tests: empty. */
+    get home(): string {
+        return join(this.directory, "home");
+    }
+
     /** Everything it has logged so far. */
     get log(): string {
         return this.#log;
@@ -173,7 +178,9 @@ export class Sshd {
     servers(): number[] {
         const found: number[] = [];
         const visit = (pid: number) => {
-            const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+            const list = `/proc/${pid}/task/${pid}/children`;
+            // A process may end while we look.
+            const children = existsSync(list) ? readFileSync(list, "utf8").trim() : "";
             for (const child of children === "" ? [] : children.split(" ").map(Number)) {
                 found.push(child);
                 visit(child);
@@ -207,6 +214,7 @@ export class Sshd {
     #configure(): void {
         const { config = [], hostKeys = ["ed25519"] } = this.options;
         writeFileSync(join(this.directory, "authorized_keys"), `${this.publicKey("login")}\n`);
+        mkdirSync(this.home);
         const lines = [
             ...config,
             `Port ${this.port}`,
@@ -219,6 +227,10 @@ export class Sshd {
             "PermitRootLogin yes",
             "LogLevel VERBOSE",
             "Subsystem sftp internal-sftp",
+            // The startup files of whoever runs the tests stay out of them: they may be slow, and being killed in the
+            // middle may hurt them. Other users keep theirs.
+            `Match User ${userInfo().username}`,
+            `SetEnv HOME=${this.home}`,
         ];
         writeFileSync(join(this.directory, "sshd_config"), `${lines.join("\n")}\n`);
     }
