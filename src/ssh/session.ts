@@ -67,8 +67,28 @@ export async function startSession(link: Link, request: SessionRequest): Promise
     const printed = mark.replace("-", '-""');
     const command = `sh -c 'echo ${printed} $$; echo ${printed} >&2; eval "$(${read})"'`;
 
-    const { channel, release } = await openSession(link, request, withPrivilege(privilege, command));
-    const session = { channel, pid: 0, sudoAsked: false };
+    let begun!: Begun;
+    const release = await openSession(link, request, withPrivilege(privilege, command), (channel) => {
+        begun = begin(link, request, channel, mark, text);
+    });
+    // The slot is free when the server has confirmed the end, not when we have asked for it.
+    void begun.ended.catch(() => {}).then(release);
+    return begun.session;
+}
+
+interface Begun {
+    /** The session, once its script has begun. */
+    session: Promise<Session>;
+    ended: Promise<number>;
+}
+
+/**
+ * Follows a channel from its first moment to the mark. Everything is attached before this returns: a command that ends at
+ * once sends its exit code in the same packet that confirms its start, and ssh2 would tell nobody.
+ */
+function begin(link: Link, request: SessionRequest, channel: ClientChannel, mark: string, text: Buffer): Begun {
+    const { step, privilege, input } = request;
+    const state = { channel, pid: 0, sudoAsked: false };
     const close = () => channel.close();
     const send = () => {
         if (input === "open") {
@@ -77,20 +97,16 @@ export async function startSession(link: Link, request: SessionRequest): Promise
             channel.end(input === undefined ? text : Buffer.concat([text, input]));
         }
     };
-
     const ended = watchEnd(link, channel, step);
-    // The slot is free when the server has confirmed the end, not when we have asked for it.
-    void ended.catch(() => {}).then(release);
-
     const beginTimeout = Math.min(request.timeout ?? timing.begin, timing.begin);
-    return new Promise((resolve, reject) => {
+    const session = new Promise<Session>((resolve, reject) => {
         let settled = false;
         const settle = (error: Error | undefined) => {
             if (!settled) {
                 settled = true;
                 clearTimeout(timer);
                 if (error === undefined) {
-                    resolve({ ...session, ended, close });
+                    resolve({ ...state, ended, close });
                 } else {
                     close();
                     reject(error);
@@ -109,7 +125,7 @@ export async function startSession(link: Link, request: SessionRequest): Promise
         );
 
         const stdout = new MarkFilter(mark, request.onStdout, (words) => {
-            session.pid = Number(words);
+            state.pid = Number(words);
             if (privilege.kind === "sudo with password") {
                 send();
             }
@@ -127,8 +143,8 @@ export async function startSession(link: Link, request: SessionRequest): Promise
             const asked = stderr.noise.split(privilege.prompt).length - 1;
             if (asked > 1) {
                 fail(wrongPassword);
-            } else if (asked === 1 && !session.sudoAsked) {
-                session.sudoAsked = true;
+            } else if (asked === 1 && !state.sudoAsked) {
+                state.sudoAsked = true;
                 channel.write(`${privilege.password}\n`);
             }
         };
@@ -157,9 +173,17 @@ export async function startSession(link: Link, request: SessionRequest): Promise
             send();
         }
     });
+    session.catch(() => {});
+    return { session, ended };
 }
 
-async function openSession(link: Link, request: SessionRequest, command: string) {
+/** @returns a function that gives the slot back */
+async function openSession(
+    link: Link,
+    request: SessionRequest,
+    command: string,
+    onChannel: (channel: ClientChannel) => void,
+): Promise<() => void> {
     for (let tries = 1; ; tries++) {
         const giveBack = request.ignoreSlots ? () => {} : await link.slots.take();
         const unuse = link.use();
@@ -167,15 +191,14 @@ async function openSession(link: Link, request: SessionRequest, command: string)
             giveBack();
             unuse();
         };
-        let channel: ClientChannel | undefined;
         try {
-            await link.exec(request.step, command, (opened) => {
-                channel = opened;
-                // Nobody may listen yet, or any more; data waits, but an error would end the process.
-                opened.on("error", () => {});
-                request.onChannel?.(opened);
+            await link.exec(request.step, command, (channel) => {
+                // Whatever comes of it: an error nobody listens to would end the process.
+                channel.on("error", () => {});
+                request.onChannel?.(channel);
+                onChannel(channel);
             });
-            return { channel: channel!, release };
+            return release;
         } catch (error) {
             release();
             if (error instanceof FleetError) {

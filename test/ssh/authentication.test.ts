@@ -152,7 +152,7 @@ describeSsh("logging in with an agent", () => {
 
     it("does not wait for ever for an agent that says nothing", async () => {
         const mute = join(sshd.directory, "mute");
-        const server = createServer(() => {}).listen(mute);
+        const server = createServer((socket) => socket.resume()).listen(mute);
         const machine = await connect({ ...sshd.connection, agentSocketPath: mute });
         expect(machine.hostKey).toBe(sshd.hostKey());
         // Closed only when we have hung up.

@@ -226,7 +226,8 @@ export class Sshd {
             "UsePAM no",
             "PermitRootLogin yes",
             "LogLevel VERBOSE",
-            "Subsystem sftp internal-sftp",
+            // A second definition would be an error.
+            ...(config.some((line) => line.startsWith("Subsystem")) ? [] : ["Subsystem sftp internal-sftp"]),
             // The startup files of whoever runs the tests stay out of them: they may be slow, and being killed in the
             // middle may hurt them. Other users keep theirs.
             `Match User ${userInfo().username}`,
