@@ -72,7 +72,7 @@ server.addService(services.LanguageRuntimeService, {
             .install(call, messages)
             .then(
                 () => call.end(),
-                (error) => call.destroy(Object.assign(error, { code: grpc.status.UNKNOWN, details: error.message })),
+                (error) => call.emit("error", { code: grpc.status.UNKNOWN, details: error.message }),
             );
     },
     runtimeOptionsPrompts: unary(async () => new messages.RuntimeOptionsResponse()),
