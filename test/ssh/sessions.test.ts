@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { closeAllConnections, connect, type Machine } from "../../src/ssh";
 import { Sshd } from "../support/sshd";
 import { describeSsh, script } from "./support";
@@ -88,6 +91,27 @@ describeSsh("one connection", () => {
         const machine = await connect(sshd.connection);
         await expect(busy(machine, 1)).rejects.toMatchObject({ code: "SHELL_UNUSABLE" });
         await closeAllConnections();
+        await sshd.stop();
+    });
+
+    it("that is idle does not keep the process from ending", async () => {
+        const sshd = await Sshd.create();
+        const program = `
+            const { connect } = require(${JSON.stringify(join(__dirname, "../../src/ssh/index.ts"))});
+            connect(${JSON.stringify(sshd.connection)})
+                .then((m) => m.run({ step: "x", script: { name: "x", text: "sleep 0.3; echo ran" }, sudo: false }))
+                .then((result) => process.stdout.write(result.stdout));`;
+        const child = spawn(process.execPath, ["--require", "tsx/cjs", "-e", program], {
+            cwd: join(__dirname, "../.."),
+            stdio: ["ignore", "pipe", "inherit"],
+            timeout: 15_000,
+        });
+        let output = "";
+        child.stdout.on("data", (chunk: Buffer) => {
+            output += chunk.toString();
+        });
+        const [code, signal] = await once(child, "exit");
+        expect({ code, signal, output }).toEqual({ code: 0, signal: null, output: "ran\n" });
         await sshd.stop();
     });
 });
