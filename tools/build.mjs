@@ -18,7 +18,9 @@ if (process.argv.includes("--if-needed") && existsSync(dist)) {
 const fresh = `${dist}.new.${process.pid}`;
 try {
     const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
-    execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), "--outDir", fresh], { stdio: "inherit" });
+    execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), "--outDir", fresh], {
+        stdio: "inherit",
+    });
     cpSync(source, fresh, { recursive: true, filter: (name) => statSync(name).isDirectory() || name.endsWith(".sh") });
     const old = `${dist}.old.${process.pid}`;
     if (existsSync(dist)) renameSync(dist, old);

@@ -19,7 +19,10 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtime
     });
     if (status !== 0) process.exit(status ?? 1);
 }
-const built = spawnSync(process.execPath, [join(root, "tools", "build.mjs"), "--if-needed"], { cwd: root, stdio: "inherit" });
+const built = spawnSync(process.execPath, [join(root, "tools", "build.mjs"), "--if-needed"], {
+    cwd: root,
+    stdio: "inherit",
+});
 if (built.status !== 0) process.exit(built.status ?? 1);
 
 const child = spawn(process.execPath, ["--import", "tsx", join(root, file), ...args], { cwd: root, stdio: "inherit" });

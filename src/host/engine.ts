@@ -96,6 +96,7 @@ export async function installEngine(machine: Machine, target: EngineTarget, list
             step: "install the Docker Engine",
             script: hostScript("engine/install", libraries),
             args: [
+                packageLock(),
                 target.user,
                 target.owner,
                 target.version ?? "",

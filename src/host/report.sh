@@ -26,7 +26,7 @@ fact() {
 
 # fail CODE TEXT [FILE]: ends the script with a FleetError; the last lines of FILE are the tool's own words.
 fail() {
-    if [ -n "${3:-}" ] && [ -s "$3" ]; then (tail -n 15 "$3" >&2) 2>/dev/null || :; fi
+    if [ -n "${3:-}" ] && [ -s "$3" ]; then tail -n 15 "$3" >&2 || :; fi
     say "fail$tab$1$tab$(one_line "$2")"
     exit 1
 }

@@ -43,7 +43,8 @@ export async function runReporting(machine: Machine, request: RunRequest, listen
             words && `Its last words:\n${words}`,
         ]
             .filter(Boolean)
-            .join(". "),
+            .join(". ")
+            .replace(/[^.]$/, "$&."),
         cure: failure === undefined ? undefined : cures[failure.code],
     });
 }

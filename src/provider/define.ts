@@ -27,13 +27,17 @@ export function define<I extends object, S extends object>(definition: Definitio
     let ready: Promise<void> = Promise.resolve();
 
     /** Runs one method: configured, counted, and with an answer that the server can send, whatever happens. */
-    const answer = <T>(method: string, own: Json, work: (context: Context) => Promise<T> | T): Promise<T> =>
+    const answer = <T>(
+        method: string,
+        own: Json,
+        work: (context: Context, fail: (line: string) => void) => Promise<T> | T,
+    ): Promise<T> =>
         working(async () => {
-            const { context, flush } = reporter(own[urnKey] as string | undefined);
+            const { context, fail, flush } = reporter(own[urnKey] as string | undefined);
             try {
                 await ready;
                 context.signal.throwIfAborted();
-                const result = await work(context);
+                const result = await work(context, fail);
                 return result === undefined ? result : plain(result);
             } catch (error) {
                 throw error instanceof EngineError ? error : new EngineError(`${method} ${definition.kind}`, error);
@@ -85,7 +89,7 @@ export function define<I extends object, S extends object>(definition: Definitio
             }),
 
         read: (id, props) =>
-            answer("read", props, async (context) => {
+            answer("read", props, async (context, fail) => {
                 const prior = current(definition, props);
                 const own = ownKeys(props);
                 const inputs = inputsOf(definition, prior);
@@ -102,10 +106,10 @@ export function define<I extends object, S extends object>(definition: Definitio
                         inputs: { ...inputsOf(definition, observed.inputs as Json), ...own },
                     };
                 } catch (error) {
-                    // One read that fails would end the refresh of the whole fleet.
-                    context.warn(
-                        `${messageOf(error)} The last known state is kept; drift on this machine was NOT checked.`,
-                    );
+                    // One read that fails would end the refresh of the whole fleet. A machine that is off is a warning; one that
+                    // answers and refuses us is an error: the CLI shows the resource as failed, and goes on with the others.
+                    const report = isUnreachable(error) ? context.warn : fail;
+                    report(`${messageOf(error)} The last known state is kept: this machine was NOT checked for drift.`);
                     return { id, props: { ...prior, ...own, reachable: false }, inputs: { ...inputs, ...own } };
                 }
             }),

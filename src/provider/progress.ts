@@ -5,9 +5,14 @@ import { engineAddress, shutdownSignal } from "./lifecycle";
 /** How long an answer of ours waits at most for its log lines to arrive. */
 const flushTimeout = 2_000;
 
+/** How the engine takes a line. */
+type Severity = "INFO" | "WARNING" | "ERROR";
+
 /** A context whose lines are on their way; {@link Reporter.flush} waits for them. */
 export interface Reporter {
     context: Context;
+    /** Reports an error that does not end the call: the CLI counts the resource as failed and goes on with the others. */
+    fail(line: string): void;
     /** Resolves when all lines have arrived at the engine, or cannot. Never rejects. */
     flush(): Promise<void>;
 }
@@ -20,7 +25,7 @@ export interface Reporter {
 export function reporter(urn: string | undefined): Reporter {
     const pending = new Set<Promise<void>>();
     let last: string | undefined;
-    const send = (severity: "INFO" | "WARNING", line: string, ephemeral: boolean) => {
+    const send = (severity: Severity, line: string, ephemeral: boolean) => {
         const sent: Promise<void> = log(severity, line, urn, ephemeral).finally(() => pending.delete(sent));
         pending.add(sent);
     };
@@ -37,6 +42,7 @@ export function reporter(urn: string | undefined): Reporter {
             urn: urn ?? "",
             signal: shutdownSignal,
         },
+        fail: (line) => send("ERROR", line, false),
         flush: async () => {
             let timer: NodeJS.Timeout | undefined;
             const tooLate = new Promise((resolve) => {
@@ -51,12 +57,7 @@ export function reporter(urn: string | undefined): Reporter {
 let client: IEngineClient | undefined;
 
 /** Sends one line; where there is no engine, a warning goes to stderr and a live line nowhere. Never rejects. */
-async function log(
-    severity: "INFO" | "WARNING",
-    message: string,
-    urn: string | undefined,
-    ephemeral: boolean,
-): Promise<void> {
+async function log(severity: Severity, message: string, urn: string | undefined, ephemeral: boolean): Promise<void> {
     try {
         await logToEngine(severity, message, urn, ephemeral);
     } catch {
@@ -66,7 +67,7 @@ async function log(
     }
 }
 
-function logToEngine(severity: "INFO" | "WARNING", message: string, urn: string | undefined, ephemeral: boolean) {
+function logToEngine(severity: Severity, message: string, urn: string | undefined, ephemeral: boolean) {
     const address = engineAddress();
     if (!address) {
         throw new Error("not started by an engine");

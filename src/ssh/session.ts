@@ -71,8 +71,12 @@ export async function startSession(link: Link, request: SessionRequest): Promise
     const release = await openSession(link, request, withPrivilege(privilege, command), (channel) => {
         begun = begin(link, request, channel, mark, text);
     });
-    // The slot is free when the server has confirmed the end, not when we have asked for it.
-    void begun.ended.catch(() => {}).then(release);
+    // The slot is free when the server has no session left: it answers the ping only after it has cleaned up. A request
+    // for a new session that comes together with the end of the old one would be one too many.
+    void begun.ended
+        .catch(() => {})
+        .then(() => link.ping())
+        .then(release);
     return begun.session;
 }
 

