@@ -128,7 +128,7 @@ export class Lab {
     async close(): Promise<void> {
         const hosts = [...this.started.values()];
         this.started.clear();
-        for (const host of hosts) await host.down();
+        await Promise.all(hosts.map((host) => host.down()));
     }
 
     private async create(

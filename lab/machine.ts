@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import {
     closeSync,
     existsSync,
     mkdirSync,
-    mkdtempSync,
     openSync,
+    readdirSync,
     readFileSync,
     readlinkSync,
     renameSync,
@@ -100,7 +101,8 @@ export async function discard(name: string): Promise<void> {
     await powerOff(name);
     setKnownHost(name, readRecord(name)?.address ?? name, []);
     mkdirSync(trashDirectory, { recursive: true });
-    renameSync(hostDirectory(name), join(mkdtempSync(join(trashDirectory, `${name}-`)), "host"));
+    // In one step, under a name of its own: others may be emptying the trash right now.
+    renameSync(hostDirectory(name), join(trashDirectory, `${name}-${randomUUID()}`));
     if (listNames().length === 0) await removeNetwork();
 }
 
@@ -115,10 +117,12 @@ export async function reclaim(): Promise<void> {
 /** Deletes the disks of discarded hosts, without holding anybody up: the only function here that takes the lock itself. */
 export async function emptyTrash(): Promise<void> {
     if (!existsSync(trashDirectory)) return;
-    if ((await run("rm", ["-rf", trashDirectory], { allowFailure: true, timeout: 300_000 })).code !== 0) {
+    const disks = readdirSync(trashDirectory).map((name) => join(trashDirectory, name));
+    const remove = () => run("rm", ["-rf", "--", ...disks], { allowFailure: true, timeout: 300_000 });
+    if ((await remove()).code !== 0) {
         // Hosts may have made files immutable.
-        await run("chattr", ["-R", "-f", "-i", trashDirectory], { allowFailure: true });
-        await run("rm", ["-rf", trashDirectory], { allowFailure: true, timeout: 300_000 });
+        await run("chattr", ["-R", "-f", "-i", ...disks], { allowFailure: true });
+        await remove();
     }
     await withLock(stateLock, async () => {
         for (const directory of [trashDirectory, hostsDirectory, stateDirectory]) {
