@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDirectory, ensureDirectory } from "./cache";
 import { findOnPath, runTool } from "./command";
@@ -54,6 +54,7 @@ async function installFromPython(directory: string, log: (line: string) => void)
         const environment = join(directory, "environment");
         await runTool(python, ["-m", "venv", environment]);
         await runTool(join(environment, "bin", "python3"), install);
+        await rm(environment, { recursive: true });
         return;
     }
     await runTool(python, install);
