@@ -32,7 +32,6 @@ export const errorCodes = [
     "DAEMON_NOT_RUNNING",
     "DOCKER_SOCKET_UNREACHABLE",
     "STATE_TOO_NEW",
-    "INTERNAL",
 ] as const;
 
 /** One of the stable codes of {@link errorCodes}. */

@@ -54,6 +54,9 @@ export interface DockerHostArgs {
  * drift: package gone, other version, hold lifted, service disabled, stopped or failing; the next `pulumi up` repairs just
  * that. Nothing but Linux, systemd, sshd and root (or sudo) is needed on the machine.
  *
+ * Errors: CONFLICTING_INSTALLATION, DAEMON_NOT_RUNNING, PACKAGE_MANAGER_LOCKED, PACKAGE_NOT_AVAILABLE,
+ * PACKAGE_OPERATION_FAILED, UNSUPPORTED_MACHINE, and those of every connection; see docs/errors.md.
+ *
  * @example
  * ```ts
  * import { DockerHost } from "pulumi-docker-fleet";
@@ -61,9 +64,6 @@ export interface DockerHostArgs {
  * const web = new DockerHost("web", { connection: { host: "203.0.113.10", user: "admin", password } });
  * export const endpoint = web.endpoint; // ssh://admin@203.0.113.10
  * ```
- *
- * Errors: CONFLICTING_INSTALLATION, DAEMON_NOT_RUNNING, PACKAGE_MANAGER_LOCKED, PACKAGE_NOT_AVAILABLE,
- * PACKAGE_OPERATION_FAILED, UNSUPPORTED_MACHINE, and those of every connection; see docs/errors.md.
  */
 export class DockerHost extends FleetResource {
     /** The `connection` argument, passed through, so that it is known in a preview: give it to the resources on this host. */
