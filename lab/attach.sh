@@ -13,7 +13,11 @@ if [ -e "$directory/delay.pid" ]; then
     pid=$(cat "$directory/delay.pid")
     if grep -q "^$tap\$" "/proc/$pid/comm" 2> /dev/null; then kill "$pid"; fi
     rm "$directory/delay.pid"
-    while [ -e "/sys/class/net/$tap" ]; do sleep 0.02; done
+    tries=0
+    while [ -e "/sys/class/net/$tap" ]; do
+        [ "$tries" -lt 250 ] || { echo "$tap does not go away" >&2 && exit 1; }
+        sleep 0.02 && tries=$((tries + 1))
+    done
 fi
 
 offload() { # on|off: whole segments and unfinished checksums cannot go through the program

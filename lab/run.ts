@@ -30,11 +30,19 @@ export function run(file: string, args: string[], options: RunOptions = {}): Pro
         const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
         const out: Buffer[] = [];
         const err: Buffer[] = [];
-        let late = false;
         const timer = setTimeout(() => {
-            late = true;
             child.kill("SIGKILL");
+            // Its own children may live on and hold the pipes open; nobody waits for them.
+            child.stdout.destroy();
+            child.stderr.destroy();
+            child.unref();
+            reject(new Error(`lab: ${command}: no end after ${timeout} ms ${lastWords(result(137))}`));
         }, timeout);
+        const result = (code: number): Result => ({
+            code,
+            stdout: Buffer.concat(out).toString(),
+            stderr: Buffer.concat(err).toString(),
+        });
         child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
         child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
         // A program that ends without reading its input is no error of ours.
@@ -46,15 +54,10 @@ export function run(file: string, args: string[], options: RunOptions = {}): Pro
         });
         child.on("close", (code) => {
             clearTimeout(timer);
-            const result = {
-                code: code ?? 137,
-                stdout: Buffer.concat(out).toString(),
-                stderr: Buffer.concat(err).toString(),
-            };
-            if (late) reject(new Error(`lab: ${command}: no end after ${timeout} ms ${lastWords(result)}`));
-            else if (result.code !== 0 && !options.allowFailure)
-                reject(new Error(`lab: ${command}: exit code ${result.code} ${lastWords(result)}`));
-            else resolve(result);
+            const answer = result(code ?? 137);
+            if (answer.code !== 0 && !options.allowFailure)
+                reject(new Error(`lab: ${command}: exit code ${answer.code} ${lastWords(answer)}`));
+            else resolve(answer);
         });
     });
 }
