@@ -13,6 +13,8 @@ CLIENT_PACKAGES="docker-cli docker-ce-cli moby-cli"
 # engine_facts USER: everything that decides whether this machine is as wanted. Changes nothing: a stopped daemon is
 # not asked, since a connection to docker.socket would start it.
 engine_facts() {
+    # Before the packages: a dockerd that is being unpacked right now then has a package that says so.
+    engine_daemon=$(command -v dockerd) && fact dockerd "$engine_daemon"
     if command -v dpkg-query >/dev/null 2>&1; then
         # shellcheck disable=SC2086
         apt_states $ENGINE_PACKAGES $CLIENT_PACKAGES podman-docker
@@ -20,7 +22,6 @@ engine_facts() {
     for engine_snap in /snap/docker /var/lib/snapd/snap/docker; do
         if [ -d "$engine_snap" ]; then fact snap "$engine_snap"; fi
     done
-    engine_daemon=$(command -v dockerd) && fact dockerd "$engine_daemon"
     if [ -s "$ENGINE_RECORD" ]; then fact record "$(sed -n 1p "$ENGINE_RECORD")"; fi
     if id -nG "$1" 2>/dev/null | tr ' ' '\n' | grep -qx docker; then fact docker-group "$1"; fi
     if [ -d /run/systemd/system ]; then
