@@ -1,0 +1,191 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { Lab, type LabHost } from "../../lab";
+import { login } from "../support/docker-host";
+import { describeLab } from "../support/levels";
+import { type CommandResult, PulumiProject } from "../support/pulumi";
+import { Shell } from "../support/shell";
+
+/** Moments of a first install at which it is disturbed, of each kind; the full matrix is FLEET_KILL_MOMENTS=20. */
+const moments = Number(process.env.FLEET_KILL_MOMENTS ?? 3);
+/** Hosts that install side by side; more would mostly wait for each other on a small machine. */
+const sideBySide = 4;
+/** A link that is cut is noticed by its missing signs of life, after half a minute. */
+const roundTakes = 150_000;
+
+/** One disturbed install, as it went. */
+interface Round {
+    /** ms after the provider process had come up. */
+    at: number;
+    /** How the disturbed `pulumi up` ended. */
+    disturbed: "failed" | "had finished";
+    /** How long the next `pulumi up` took, in ms. */
+    repaired: number;
+    /** What an independent client finds on the machine afterwards. */
+    machine: object;
+    /** Whether the engine counts as ours, not as one that was there before. */
+    ours: boolean;
+}
+
+type Disturb = (host: LabHost, project: PulumiProject) => Promise<void>;
+
+/** What every machine has to be like after the repair. */
+const converged = {
+    active: "active",
+    enabled: "enabled",
+    held: ["docker-cli", "docker.io"],
+    answers: true,
+    broken: "",
+    record: "record",
+};
+
+describeLab("a first install that is disturbed", () => {
+    let lab: Lab;
+    /** ms from the provider process' start to the end of an undisturbed `pulumi up`, while others install beside it. */
+    let duration: number;
+
+    beforeAll(async () => {
+        lab = await Lab.open();
+        const undisturbed = await Promise.all(
+            Array.from({ length: Math.min(moments, sideBySide) }, () =>
+                onFreshHost(async (_, project) => {
+                    const command = project.spawn(["up", "--yes", "--skip-preview"]);
+                    const start = await providerStarted(project);
+                    expect((await command.finished).code).toBe(0);
+                    return Date.now() - start;
+                }),
+            ),
+        );
+        duration = Math.min(...undisturbed);
+    }, roundTakes);
+
+    afterAll(async () => {
+        await lab?.close();
+    });
+
+    async function onFreshHost<T>(work: (host: LabHost, project: PulumiProject) => Promise<T>): Promise<T> {
+        const host = await lab.up(lab.uniqueName("kill"), { release: "trixie" });
+        const connection = JSON.stringify(login(lab, host, "root"));
+        const project = await PulumiProject.create({
+            program: `
+                import { DockerHost } from "pulumi-docker-fleet";
+                export const { adopted } = new DockerHost("web", { connection: ${connection} });`,
+        });
+        try {
+            return await work(host, project);
+        } finally {
+            await project.remove();
+            await host.down();
+        }
+    }
+
+    async function round(at: number, disturb: Disturb, mend: (host: LabHost) => Promise<void>): Promise<Round> {
+        return await onFreshHost(async (host, project) => {
+            const command = project.spawn(["up", "--yes", "--skip-preview"]);
+            await providerStarted(project);
+            await pause(at);
+            await disturb(host, project);
+            const first = await command.finished;
+            await mend(host);
+            const second = await project.run(["up", "--yes", "--skip-preview"], { expect: "any" });
+            expect(outcome(second)).toBe("success");
+            await project.preview(["--refresh", "--expect-no-changes"]);
+            return {
+                at,
+                disturbed: first.code === 0 ? "had finished" : "failed",
+                repaired: second.duration,
+                machine: await inspect(lab, host),
+                ours: (await project.outputs()).adopted === false,
+            };
+        });
+    }
+
+    /** All rounds, some at a time, in the order of their moments. */
+    async function rounds(disturb: Disturb, mend: (host: LabHost) => Promise<void>): Promise<Round[]> {
+        const left = Array.from({ length: moments }, (_, index) => index);
+        const done: Round[] = [];
+        const worker = async () => {
+            for (let index = left.shift(); index !== undefined; index = left.shift()) {
+                done[index] = await round(Math.round((duration * (index + 0.5)) / moments), disturb, mend);
+            }
+        };
+        const workers = await Promise.allSettled(Array.from({ length: sideBySide }, worker));
+        for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+        return done;
+    }
+
+    it.each<[string, Disturb, (host: LabHost) => Promise<void>]>([
+        ["the provider process was killed", (_, project) => killProvider(project), async () => {}],
+        ["the link was cut", (host) => host.cut(), (host) => host.heal()],
+    ])(
+        "is completed by the next up, at whatever moment %s",
+        async (title, disturb, mend) => {
+            const results = await rounds(disturb, mend);
+            report(title, duration, results);
+            for (const { at, machine, ours } of results) {
+                expect({ at, machine, ours }).toEqual({ at, machine: converged, ours: true });
+            }
+            // Moments that came too late, on a machine that was faster this time, show nothing.
+            const early = results.filter(({ disturbed }) => disturbed === "failed");
+            expect(early.length).toBeGreaterThanOrEqual(Math.ceil(moments / 2));
+        },
+        roundTakes * Math.ceil(moments / sideBySide),
+    );
+});
+
+/** Waits for the process in which the engine runs our provider; returns when it was seen first. */
+async function providerStarted(project: PulumiProject): Promise<number> {
+    const deadline = Date.now() + 60_000;
+    while ((await providers(project)).length === 0) {
+        if (Date.now() > deadline) throw new Error("the provider process did not start");
+        await pause(50);
+    }
+    return Date.now();
+}
+
+async function providers(project: PulumiProject): Promise<number[]> {
+    const processes = await project.processes();
+    return processes.filter(({ command }) => command.includes("cmd/dynamic-provider")).map(({ pid }) => pid);
+}
+
+async function killProvider(project: PulumiProject): Promise<void> {
+    for (const pid of await providers(project)) {
+        try {
+            process.kill(pid, "SIGKILL");
+        } catch {
+            // It has ended meanwhile.
+        }
+    }
+}
+
+function outcome({ code, output }: CommandResult): string {
+    return code === 0 ? "success" : output;
+}
+
+/** The machine as it sees itself. */
+async function inspect(lab: Lab, host: LabHost): Promise<object> {
+    const shell = await Shell.open(lab, host);
+    try {
+        return {
+            active: await shell.ask("systemctl is-active docker.service"),
+            enabled: await shell.ask("systemctl is-enabled docker.service"),
+            held: (await shell.run("apt-mark showhold")).split("\n").sort(),
+            answers: /^\d+\.\d+/.test(await shell.ask("docker version --format '{{.Server.Version}}'")),
+            broken: await shell.ask("dpkg --audit; apt-get check -qq 2>&1"),
+            record: await shell.ask("cd /var/lib/pulumi-docker-fleet && ls | sed 's/^engine$/record/'"),
+        };
+    } finally {
+        shell.close();
+    }
+}
+
+/** The table for docs/resilience.md, when it was asked for. */
+function report(title: string, duration: number, results: Round[]): void {
+    if (process.env.FLEET_KILL_MOMENTS === undefined) return;
+    const seconds = (ms: number) => (ms / 1000).toFixed(1);
+    const rows = results.map(
+        ({ at, disturbed, repaired, ours }) =>
+            `| ${seconds(at)} | ${disturbed} | ${seconds(repaired)} | ${ours ? "converged" : "converged, but adopted"} |`,
+    );
+    const head = ["| moment, s | disturbed up | next up, s | machine |", "| --- | --- | --- | --- |"];
+    process.stderr.write(`\n${title} (undisturbed: ${seconds(duration)} s)\n\n${[...head, ...rows].join("\n")}\n`);
+}
