@@ -198,7 +198,7 @@ describeRoot("logging in with a password", () => {
         try {
             const machine = await connect({ ...login({ password }), port: interactive.port });
             expect(machine.hostKey).toBe(interactive.hostKey());
-            expect(interactive.count("Accepted keyboard-interactive")).toBe(1);
+            await until(() => interactive.count("Accepted keyboard-interactive") === 1, "the log");
         } finally {
             await closeAllConnections();
             await interactive.stop();

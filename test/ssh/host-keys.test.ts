@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { closeAllConnections, connect } from "../../src/ssh";
 import { Sshd } from "../support/sshd";
-import { describeSsh, failure } from "./support";
+import { describeSsh, failure, until } from "./support";
 
 jest.setTimeout(30_000);
 afterEach(closeAllConnections);
@@ -30,7 +30,12 @@ describeSsh("the host key", () => {
     /** A refused machine must not have seen any attempt to log in. */
     const refused = async (action: () => Promise<unknown>) => {
         const logins = sshd.count(/Accepted|Failed|Postponed|userauth/);
+        const ends = sshd.count(/closed by|reset by|Disconnected|Received disconnect/);
         const error = await failure(action());
+        await until(
+            () => sshd.count(/closed by|reset by|Disconnected|Received disconnect/) > ends,
+            "the end in the log",
+        );
         expect(sshd.count(/Accepted|Failed|Postponed|userauth/)).toBe(logins);
         return error;
     };
