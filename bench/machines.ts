@@ -1,6 +1,6 @@
 import type { Lab, LabHost } from "../lab";
 
-/** What sshd says about itself: connections that were let in, and commands that were started on them. */
+/** What sshd says about itself: connections that were made to it, and commands that were started on them. */
 export interface Traffic {
     connections: number;
     executions: number;
@@ -44,5 +44,5 @@ async function logged(host: LabHost): Promise<Traffic> {
     // By name, not by unit: once a user is logged in, sshd writes as part of that user's session.
     const { stdout } = await host.exec("journalctl --sync; journalctl -q -o cat -t sshd -t sshd-session");
     const count = (pattern: RegExp) => stdout.match(pattern)?.length ?? 0;
-    return { connections: count(/^Accepted /gm), executions: count(/^Starting session: /gm) };
+    return { connections: count(/^Connection from /gm), executions: count(/^Starting session: /gm) };
 }

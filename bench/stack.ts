@@ -14,3 +14,26 @@ export async function stackOf(lab: Lab, hosts: readonly LabHost[]): Promise<Pulu
         `,
     });
 }
+
+/**
+ * What Pulumi itself takes: a program that loads this package and has one resource of Pulumi's own provider program, which
+ * does nothing. The engine, Node.js, the program and the provider process start as they do for a machine.
+ */
+export async function idleStack(): Promise<PulumiProject> {
+    return await PulumiProject.create({
+        name: "bench",
+        program: `
+            import * as pulumi from "@pulumi/pulumi";
+            import { DockerHost } from "pulumi-docker-fleet";
+            const provider = {
+                check: async (_: object, inputs: object) => ({ inputs }),
+                diff: async () => ({ changes: false }),
+                create: async () => ({ id: "idle", outs: {} }),
+                read: async (id: string, props: object) => ({ id, props }),
+            };
+            class Idle extends pulumi.dynamic.Resource {}
+            new Idle(provider, "idle", {});
+            export const loaded = DockerHost.name;
+        `,
+    });
+}
