@@ -43,6 +43,8 @@ export interface EngineFacts {
     snap: string | undefined;
     /** Path of dockerd, installed by whatever. */
     dockerd: string | undefined;
+    /** True when the package manager was stopped in the middle of installing the engine. */
+    interrupted: boolean;
     /** The owner in our record: who brought the engine to this machine. */
     installedBy: string | undefined;
     /** True when the login user is a member of the group docker. */
@@ -166,7 +168,7 @@ export function requireSupported(facts: EngineFacts, machine: string): void {
             "Remove it with `apt-get remove podman-docker`, then run pulumi up again.",
         );
     }
-    if (facts.dockerd !== undefined && facts.engine === undefined) {
+    if (facts.dockerd !== undefined && facts.engine === undefined && !facts.interrupted) {
         refuse(
             "CONFLICTING_INSTALLATION",
             `${facts.dockerd} belongs to no package that we know.`,
@@ -197,7 +199,8 @@ function yesNo(value: boolean): string {
 function readFacts(report: Report): EngineFacts {
     const all = (key: string) => report.facts.filter((fact) => fact.key === key).map((fact) => fact.values);
     const first = (key: string) => all(key)[0];
-    const packages = all("package")
+    const known = all("package");
+    const packages = known
         .filter(([, , , status]) => status === "installed")
         .map(([name = "", version = "", want]) => ({ name, version, held: want === "hold" }));
     const units = new Map(
@@ -221,6 +224,10 @@ function readFacts(report: Report): EngineFacts {
         podmanDocker: packages.some(({ name }) => name === "podman-docker"),
         snap: first("snap")?.[0],
         dockerd: first("dockerd")?.[0],
+        interrupted: known.some(
+            ([name = "", , , status = ""]) =>
+                enginePackages.includes(name) && !["installed", "config-files", "not-installed"].includes(status),
+        ),
         installedBy: first("record")?.[0],
         inDockerGroup: first("docker-group") !== undefined,
         service: units.get("docker.service"),

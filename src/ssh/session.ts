@@ -57,7 +57,7 @@ const openTries = 10;
  * @throws FleetError SHELL_UNUSABLE, SUDO_*, CONNECTION_LOST, TIMEOUT
  */
 export async function startSession(link: Link, request: SessionRequest): Promise<Session> {
-    const { step, privilege, script, input } = request;
+    const { privilege, script, input } = request;
     const mark = `fleet-${randomInt(2 ** 47)}`;
     const text = Buffer.from(script);
     // With nothing after the script its end is the end of the stream; else it is counted, byte by byte, since anything

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Connection } from "../../src/ssh";
 
 const root = join(__dirname, "..", "..");
+const configFile = "Pulumi.demo.yaml";
 
 /** Thrown when the user pressed Ctrl-C: the story ends, what it started is cleaned up. */
 export class Interrupted extends Error {
@@ -25,6 +26,8 @@ export class DemoStack {
             stack.interrupted = true;
         });
         await stack.call(["stack", "init", "demo"], "quiet");
+        // init puts the stack's settings beside Pulumi.yaml; they belong to the demo's own files.
+        renameSync(join(root, configFile), join(stack.directory, configFile));
         const [{ user, password, privateKey } = {} as Connection] = connections;
         for (const [index, { host }] of connections.entries()) {
             await stack.call(["config", "set", "--path", `hosts[${index}]`, host], "quiet");
@@ -106,14 +109,14 @@ export class DemoStack {
     }
 
     private common(command: string[]): string[] {
-        const configFile = ["--config-file", join(this.directory, "Pulumi.demo.yaml")];
+        const settings = ["--config-file", join(this.directory, configFile)];
         switch (command[0]) {
             case "stack":
                 return command[1] === "init" ? [] : ["--stack", "demo"];
             case "cancel":
                 return ["--stack", "demo"];
             default:
-                return ["--stack", "demo", ...configFile];
+                return ["--stack", "demo", ...settings];
         }
     }
 
