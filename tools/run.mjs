@@ -11,9 +11,9 @@ const [file, ...args] = process.argv.slice(2);
 const installed = join(root, "node_modules", ".package-lock.json");
 const lock = join(root, "package-lock.json");
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
-    console.error("Installing the packages of package-lock.json with npm ci …");
+    console.error("Installing the packages of package-lock.json with npm install …");
     // The build follows below; without optional native parts ssh2 is complete.
-    const { status } = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--ignore-scripts"], {
+    const { status } = spawnSync("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--ignore-scripts"], {
         cwd: root,
         stdio: ["ignore", "inherit", "inherit"],
     });
