@@ -18,6 +18,8 @@ function has(command) {
 }
 
 const bin = (name) => join(root, "node_modules", ".bin", name);
+// The examples import the package by its name, so its types come from dist/.
+run("build", process.execPath, [join(root, "tools", "build.mjs"), "--if-needed"]);
 run("biome (format, lint)", bin("biome"), ["check", "."]);
 run("tsc (types)", bin("tsc"), ["--noEmit", "-p", "."]);
 

@@ -34,5 +34,5 @@ export const connectionSchema = z.strictObject({
     userKnownHostsFile: text("the path of a known_hosts file").optional(),
     sudoPassword: text("the password that sudo asks for").optional(),
     dialErrorLimit: z.int("a number of attempts").min(-1, "a number of attempts, or -1 for no limit").optional(),
-    perDialTimeout: z.int("a number of seconds").min(0, "a number of seconds, or 0 for no limit").optional(),
+    perDialTimeout: z.int("a number of seconds").min(1, "a number of seconds, at least 1").optional(),
 });

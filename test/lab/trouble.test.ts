@@ -79,7 +79,7 @@ describeLab("a package manager in trouble", () => {
 
     it("is not stopped by a policy-rc.d that forbids starting services", async () => {
         await shell.run(
-            `${remove}; ` + "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d",
+            `${remove}; printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d`,
         );
         await docker.drift();
         await docker.up();
