@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { PulumiProject } from "../support/pulumi";
 
 jest.setTimeout(120_000);
@@ -150,6 +151,8 @@ describe("a program", () => {
         await command.finished;
 
         expect(await project.processesLeft()).toEqual([]);
+        // It is dead by now; its entry in the process table stays until init has collected it.
+        for (let tries = 0; tries < 50 && isAlive(program); tries++) await pause(100);
         expect(isAlive(program)).toBe(false);
     });
 
