@@ -56,8 +56,9 @@ install_packages() {
     client_choice=$(apt_offers "$engine_client" | pick_version "$engine_wanted")
     [ -z "$client_choice" ] || set -- "$@" "$engine_client=$client_choice"
     # Images are pulled over TLS, and where the kernel enforces AppArmor no container starts without its parser.
-    set -- "$@" ca-certificates
-    if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then set -- "$@" apparmor; fi
+    # Named only where they are missing: naming an installed package would upgrade it.
+    apt_installed ca-certificates || set -- "$@" ca-certificates
+    if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] && ! apt_installed apparmor; then set -- "$@" apparmor; fi
     apt_installed "$engine_package" || begin_record
     phase "installing $engine_package $engine_choice"
     # Successful starts count against systemd's start limit too, and a package operation starts the daemon.
