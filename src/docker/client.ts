@@ -70,8 +70,7 @@ function openerFor(machine: Machine): () => Promise<Duplex> {
                 return stream;
             } catch (error) {
                 // What has worked before does not fail for lack of permission now: the daemon is down.
-                if (forwarding === "works" || (error as FleetError).code === "CONNECTION_LOST")
-                    throw unreachable(machine, error);
+                if (forwarding === "works" || !isRefusal(error)) throw unreachable(machine, error);
                 forwarding = "refused";
             }
         }
@@ -83,8 +82,13 @@ function openerFor(machine: Machine): () => Promise<Duplex> {
     };
 }
 
+/** The server answered, and would not open the socket; anything else is a fault of the connection. */
+function isRefusal(error: unknown): boolean {
+    return error instanceof FleetError && error.code === "UNIX_SOCKET_REFUSED";
+}
+
 function unreachable(machine: Machine, cause: unknown): FleetError {
-    if (cause instanceof FleetError && cause.code !== "DOCKER_SOCKET_UNREACHABLE") return cause;
+    if (cause instanceof FleetError && !isRefusal(cause)) return cause;
     return new FleetError({
         code: "DOCKER_SOCKET_UNREACHABLE",
         machine: machine.name,

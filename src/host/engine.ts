@@ -1,3 +1,4 @@
+import { hostname, userInfo } from "node:os";
 import { FleetError } from "../errors";
 import type { Machine } from "../ssh";
 import { type Listener, type Report, runReporting } from "./report";
@@ -15,15 +16,12 @@ export interface Unit {
     load: string;
     active: string;
     file: string;
-    result: string;
 }
 
 /** A machine and its Docker Engine, as found. */
 export interface EngineFacts {
     /** `uname -s`, e.g. `Linux`. */
     kernel: string;
-    /** `ID` of /etc/os-release, e.g. `debian`. */
-    osId: string;
     /** `PRETTY_NAME` of /etc/os-release, e.g. `Debian GNU/Linux 13 (trixie)`. */
     os: string;
     /** `uname -m`, e.g. `x86_64`. */
@@ -49,10 +47,10 @@ export interface EngineFacts {
     installedBy: string | undefined;
     /** True when the login user is a member of the group docker. */
     inDockerGroup: boolean;
+    /** docker.service. */
     service: Unit | undefined;
-    socket: Unit | undefined;
     /** What the API says; undefined when it does not answer. */
-    api: { engineVersion: string; apiVersion: string; os: string; arch: string } | undefined;
+    api: { engineVersion: string; apiVersion: string } | undefined;
 }
 
 /** What {@link installEngine} shall reach. */
@@ -106,7 +104,7 @@ export async function installEngine(machine: Machine, target: EngineTarget, list
                 yesNo(target.userInDockerGroup),
             ],
             timeout: 30 * 60_000,
-            exclusive: { holder: target.owner, wait: timing.machineLock },
+            exclusive: { holder: holder(target.owner), wait: timing.machineLock },
         },
         listener,
     );
@@ -129,7 +127,7 @@ export async function removeEngine(
             script: hostScript("engine/remove", libraries),
             args: [packageLock(), mode, yesNo(keepHold), owner],
             timeout: 30 * 60_000,
-            exclusive: { holder: owner, wait: timing.machineLock },
+            exclusive: { holder: holder(owner), wait: timing.machineLock },
         },
         listener,
     );
@@ -188,6 +186,11 @@ export function versionMatches(version: string, wanted: string): boolean {
     return version === wanted || upstream === wanted || upstream.startsWith(`${wanted}.`);
 }
 
+/** How others who have to wait for us are told who we are. */
+function holder(owner: string): string {
+    return `${owner}, by ${userInfo().username} on ${hostname()} (process ${process.pid})`;
+}
+
 function packageLock(): string {
     return String(Math.round(timing.packageLock / 1000));
 }
@@ -203,18 +206,11 @@ function readFacts(report: Report): EngineFacts {
     const packages = known
         .filter(([, , , status]) => status === "installed")
         .map(([name = "", version = "", want]) => ({ name, version, held: want === "hold" }));
-    const units = new Map(
-        all("unit").map(([name, load = "", active = "", file = "", result = ""]) => [
-            name,
-            { load, active, file, result },
-        ]),
-    );
-    const os = first("os") ?? [];
+    const service = all("unit").find(([name]) => name === "docker.service");
     const api = first("engine");
     return {
         kernel: first("kernel")?.[0] ?? "an unknown kernel",
-        osId: os[0] ?? "",
-        os: os[3] ?? "",
+        os: first("os")?.[0] ?? "",
         arch: first("arch")?.[0] ?? "",
         machineId: first("machine-id")?.[0] ?? "",
         systemd: first("init")?.[0] === "systemd",
@@ -230,13 +226,7 @@ function readFacts(report: Report): EngineFacts {
         ),
         installedBy: first("record")?.[0],
         inDockerGroup: first("docker-group") !== undefined,
-        service: units.get("docker.service"),
-        socket: units.get("docker.socket"),
-        api: api && {
-            engineVersion: api[0] ?? "",
-            apiVersion: api[1] ?? "",
-            os: api[2] ?? "",
-            arch: api[3] ?? "",
-        },
+        service: service && { load: service[1] ?? "", active: service[2] ?? "", file: service[3] ?? "" },
+        api: api && { engineVersion: api[0] ?? "", apiVersion: api[1] ?? "" },
     };
 }

@@ -1,13 +1,13 @@
 # What kind of machine this is.
 
 machine_facts() {
-    fact kernel "$(uname -s)" "$(uname -r)"
+    fact kernel "$(uname -s)"
     fact arch "$(uname -m)"
     if [ -r /etc/os-release ]; then
         (
             # shellcheck disable=SC1091
             . /etc/os-release
-            fact os "${ID:-}" "${VERSION_ID:-}" "${VERSION_CODENAME:-}" "${PRETTY_NAME:-}"
+            fact os "${PRETTY_NAME:-}"
         )
     fi
     [ ! -s /etc/machine-id ] || fact machine-id "$(cat /etc/machine-id)"

@@ -14,9 +14,6 @@ one_line() {
 # phase TEXT: what is being done now, shown on the resource's row.
 phase() { say "phase$tab$(one_line "$1")"; }
 
-# note TEXT: a warning that stays in the diagnostics.
-note() { say "note$tab$(one_line "$1")"; }
-
 # fact KEY VALUE...: something that was observed.
 fact() {
     fact_line=fact

@@ -11,8 +11,6 @@ export interface Report {
 export interface Listener {
     /** One line for the resource's row; the machine's name comes first. */
     progress(line: string): void;
-    /** A warning that stays in the diagnostics. */
-    warn(line: string): void;
 }
 
 /**
@@ -28,7 +26,6 @@ export async function runReporting(machine: Machine, request: RunRequest, listen
         const [kind, first = "", ...rest] = line.split("\t");
         if (kind === "fact") facts.push({ key: first, values: rest });
         else if (kind === "phase") listener.progress(`${machine.name}: ${first}`);
-        else if (kind === "note") listener.warn(`${machine.name}: ${first}`);
         else if (kind === "fail") failure = { code: first, text: rest.join(" ") };
     };
     const result = await machine.run({ ...request, onLine });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { privateKeyProblem } from "./private-key";
+import { privateKeyMistake } from "../ssh";
 
 const text = (what: string) => z.string(what).min(1, `${what}, not an empty string`);
 
@@ -17,8 +17,12 @@ export const connectionSchema = z.strictObject({
     privateKey: z
         .string("the text of a private key")
         .superRefine((key, context) => {
-            const problem = privateKeyProblem(key);
-            if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+            const mistake = privateKeyMistake(key);
+            if (mistake !== undefined) {
+                // The check ends the sentence.
+                const message = [mistake.reason, mistake.cure].filter(Boolean).join(" ").replace(/\.$/, "");
+                context.addIssue({ code: "custom", message });
+            }
         })
         .optional(),
     privateKeyPassword: text("the passphrase of privateKey").optional(),

@@ -8,11 +8,11 @@ import {
     upstreamVersion,
     versionMatches,
 } from "../host/engine";
-import { type Connection, closeAllConnections, connect, type Machine } from "../ssh";
+import type { Connection, Machine } from "../ssh";
 import { connectionSchema } from "./connection";
 import { define } from "./define";
 import { type Context, PartialFailure } from "./definition";
-import { onShutdown } from "./lifecycle";
+import { openMachine } from "./machine";
 
 /** The state of the engine that this resource wants; anything else is drift, in words. */
 const wanted = "running";
@@ -65,14 +65,14 @@ export const dockerHost = define<DockerHostInputs, DockerHostState>({
     secrets: ["connection"],
 
     async observe(inputs, prior, context) {
-        const machine = await open(inputs.connection, prior, context);
+        const machine = await openMachine(inputs.connection, prior, context);
         const facts = await observeEngine(machine, userOf(inputs.connection), context);
         const origin = originOf(facts, context.urn, prior);
-        return { inputs: asFound(inputs, facts, prior), state: stateOf(machine, inputs, facts, origin) };
+        return { inputs: asFound(inputs, facts, prior), state: stateOf(machine, facts, origin) };
     },
 
     async apply(inputs, prior, context) {
-        const machine = await open(inputs.connection, prior, context);
+        const machine = await openMachine(inputs.connection, prior, context);
         const user = userOf(inputs.connection);
         let facts = await observeEngine(machine, user, context);
         requireSupported(facts, machine.name);
@@ -88,28 +88,18 @@ export const dockerHost = define<DockerHostInputs, DockerHostState>({
                 };
                 facts = await installEngine(machine, target, context);
             } catch (error) {
-                throw new PartialFailure(facts.machineId, stateOf(machine, inputs, facts, origin), error);
+                throw new PartialFailure(facts.machineId, stateOf(machine, facts, origin), error);
             }
         }
-        return { id: facts.machineId, state: stateOf(machine, inputs, facts, origin) };
+        return { id: facts.machineId, state: stateOf(machine, facts, origin) };
     },
 
     async remove(state, context) {
         const mode = state.onDelete ?? (state.adopted ? "keep" : "uninstall");
-        const machine = await open(state.connection, state, context);
+        const machine = await openMachine(state.connection, state, context);
         await removeEngine(machine, { mode, keepHold: state.heldBefore, owner: context.urn }, context);
     },
 });
-
-let registered = false;
-
-function open(connection: Connection, prior: DockerHostState | undefined, context: Context): Promise<Machine> {
-    if (!registered) {
-        registered = true;
-        onShutdown(closeAllConnections);
-    }
-    return connect(connection, { knownHostKey: prior?.hostKey, onProgress: context.progress });
-}
 
 /** A connection that leads to another machine than before: that one is left alone, and this one starts from nothing. */
 function samePlace(
@@ -186,7 +176,6 @@ function originOf(
 
 function stateOf(
     machine: Machine,
-    { connection }: DockerHostInputs,
     facts: EngineFacts,
     origin: Pick<DockerHostState, "adopted" | "heldBefore">,
 ): DockerHostState {
@@ -199,20 +188,11 @@ function stateOf(
         arch: facts.arch,
         machineId: facts.machineId,
         hostKey: machine.hostKey,
-        endpoint: `ssh://${userOf(connection)}@${bracketed(connection.host)}${portSuffix(connection)}`,
+        endpoint: `ssh://${machine.name}`,
         ...origin,
     };
 }
 
 function userOf(connection: Connection): string {
     return connection.user ?? "root";
-}
-
-function portSuffix({ port = 22 }: Connection): string {
-    return port === 22 ? "" : `:${port}`;
-}
-
-/** An IPv6 address needs brackets in a URL. */
-function bracketed(host: string): string {
-    return host.includes(":") ? `[${host}]` : host;
 }

@@ -112,3 +112,12 @@ export function machineName(connection: ResolvedConnection): string {
     const host = connection.host.includes(":") ? `[${connection.host}]` : connection.host;
     return `${connection.user}@${host}${connection.port === 22 ? "" : `:${connection.port}`}`;
 }
+
+/**
+ * The name that the machine of a connection will have, known before there is a connection.
+ *
+ * @throws FleetError INVALID_ARGUMENT naming the argument
+ */
+export function connectionName(connection: Connection): string {
+    return machineName(resolveConnection(connection));
+}

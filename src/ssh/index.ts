@@ -1,4 +1,5 @@
-export type { Connection } from "./connection";
+export { type Connection, connectionName } from "./connection";
 export type { CommandRequest, Machine, RunRequest, RunResult, UploadRequest } from "./machine";
 export { type ConnectOptions, closeAllConnections, connect } from "./pool";
+export { privateKeyMistake } from "./private-key";
 export { loadScript, type Script } from "./script";

@@ -11,7 +11,10 @@ const invalid = (reason: string, cure?: string) =>
  * @throws FleetError PRIVATE_KEY_INVALID
  */
 export function parsePrivateKey(text: string, passphrase: string | undefined): ParsedKey {
-    refuseKnownMistakes(text);
+    const mistake = privateKeyMistake(text);
+    if (mistake !== undefined) {
+        throw invalid(mistake.reason, mistake.cure);
+    }
     const { utils } = require("ssh2") as typeof import("ssh2");
     const parsed = utils.parseKey(text, passphrase);
     if (parsed instanceof Error) {
@@ -24,38 +27,48 @@ export function parsePrivateKey(text: string, passphrase: string | undefined): P
     return key;
 }
 
-function refuseKnownMistakes(text: string): void {
+/** What is wrong with an argument, and what to do about it, as two sentences without their subject. */
+export interface Mistake {
+    reason: string;
+    cure?: string;
+}
+
+/**
+ * What is visibly wrong with the text of a private key. Pure and cheap, without ssh2, so that the usual slips show in a
+ * preview; whether the key can really be used is found out when it is used.
+ */
+export function privateKeyMistake(text: string): Mistake | undefined {
     const trimmed = text.trim();
     if (trimmed === "") {
-        throw invalid("is empty.");
+        return { reason: "is empty." };
     }
     if (/^(ssh-|ecdsa-sha2-|sk-)\S+ AAAA/.test(trimmed) || /^-+ ?BEGIN (SSH2 )?PUBLIC KEY/.test(trimmed)) {
-        throw invalid("is a public key.", "Give the contents of the file without .pub.");
+        return { reason: "is a public key.", cure: "Give the contents of the file without .pub." };
     }
     if (!trimmed.includes("-----BEGIN") && !trimmed.startsWith("PuTTY-User-Key-File")) {
-        const isPath = /^[~./]/.test(trimmed) && !trimmed.includes("\n");
-        throw isPath
-            ? invalid("is a file name.", 'Give the contents of the file: fs.readFileSync(path, "utf8").')
-            : invalid("is not a private key: it has no BEGIN line.");
+        return /^[~./]/.test(trimmed) && !trimmed.includes("\n")
+            ? { reason: "is a file name.", cure: 'Give the contents of the file: fs.readFileSync(path, "utf8").' }
+            : { reason: "is not a private key: it has no BEGIN line." };
     }
     if (trimmed.includes("\\n")) {
-        throw invalid(
-            "holds the two characters \\ and n where its line breaks should be.",
-            String.raw`Undo the escaping: key.replaceAll("\\n", "\n").`,
-        );
+        return {
+            reason: "holds the two characters \\ and n where its line breaks should be.",
+            cure: String.raw`Undo the escaping: key.replaceAll("\\n", "\n").`,
+        };
     }
     if (/^[ \t]+\S/m.test(trimmed)) {
-        throw invalid("has indented lines.", "Remove the blanks at the start of each line.");
+        return { reason: "has indented lines.", cure: "Remove the blanks at the start of each line." };
     }
     if (/-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(trimmed)) {
-        throw invalid(
-            "is in PKCS#8 format (BEGIN PRIVATE KEY), which is not supported.",
-            "Convert it in place: ssh-keygen -p -f FILE.",
-        );
+        return {
+            reason: "is in PKCS#8 format (BEGIN PRIVATE KEY), which is not supported.",
+            cure: "Convert it in place: ssh-keygen -p -f FILE.",
+        };
     }
     if (!trimmed.startsWith("PuTTY") && !/-----END [A-Z0-9 ]*-----$/.test(trimmed)) {
-        throw invalid("is cut off: its END line is missing.");
+        return { reason: "is cut off: its END line is missing." };
     }
+    return undefined;
 }
 
 function explain(said: string, passphrase: string | undefined): FleetError {

@@ -61,6 +61,24 @@ describeLab("a machine that has a Docker Engine already", () => {
         await docker.destroy();
     });
 
+    it("keeps the engine's version when only the client has to be brought", async () => {
+        const offered = (
+            await shell.run("apt-get -qq update; apt-cache madison docker.io | awk '{ print $3 }' | sort -Vu")
+        ).split("\n");
+        // The newest would be chosen for an engine that is not there.
+        expect(offered.length).toBeGreaterThan(1);
+        const quiet = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y";
+        await shell.run(
+            `${quiet} install --allow-downgrades --no-install-recommends docker.io=${offered[0]} >/dev/null 2>&1`,
+        );
+        await shell.run(`${quiet} remove docker-cli >/dev/null 2>&1`);
+        const docker = new HostResource("client", { connection: login(lab, host) });
+        await docker.up();
+        expect(await shell.run("dpkg-query -W -f '${Version}' docker.io")).toBe(offered[0]);
+        expect(await shell.run("docker version --format '{{.Server.Version}}'")).toBe(docker.outputs.engineVersion);
+        await docker.destroy();
+    });
+
     it("loses it when onDelete says so, even though it was adopted", async () => {
         const docker = new HostResource("unwanted", { connection: login(lab, host, "root"), onDelete: "uninstall" });
         await docker.up();

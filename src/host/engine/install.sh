@@ -45,15 +45,23 @@ finish_record() {
     rm -f "$ENGINE_BEFORE"
 }
 
+# engine_right: an engine of the wanted version, or of any where none is wanted, is installed.
+engine_right() { apt_installed "$engine_package" && version_matches "$(apt_version "$engine_package")" "$engine_wanted"; }
+
 # install_packages [OPTION]: brings the engine and its client to the wanted version, or to the newest where none is wanted.
+# An engine that is right stays at its version, whatever else is missing.
 install_packages() {
     apt_update
     engine_offers=$(apt_offers "$engine_package")
-    engine_choice=$(printf '%s\n' "$engine_offers" | pick_version "$engine_wanted")
+    if engine_right; then
+        engine_choice=$(apt_version "$engine_package")
+    else
+        engine_choice=$(printf '%s\n' "$engine_offers" | pick_version "$engine_wanted")
+    fi
     [ -n "$engine_choice" ] ||
         fail PACKAGE_NOT_AVAILABLE "the machine's repositories offer no $engine_package ${engine_wanted:+$engine_wanted }(offered: $(one_line "${engine_offers:-none}")). $apt_warnings"
     set -- "$@" "$engine_package=$engine_choice"
-    client_choice=$(apt_offers "$engine_client" | pick_version "$engine_wanted")
+    client_choice=$(apt_offers "$engine_client" | pick_version "$(upstream_version "$engine_choice")")
     [ -z "$client_choice" ] || set -- "$@" "$engine_client=$client_choice"
     # Images are pulled over TLS, and where the kernel enforces AppArmor no container starts without its parser.
     # Named only where they are missing: naming an installed package would upgrade it.
@@ -123,8 +131,7 @@ join_group() {
 
 apt_begin "$1"
 apt_settle
-if ! apt_installed "$engine_package" || ! command -v docker >/dev/null 2>&1 ||
-    ! version_matches "$(apt_version "$engine_package")" "$engine_wanted"; then
+if ! engine_right || ! command -v docker >/dev/null 2>&1; then
     install_packages
 elif [ "$(unit_property docker.service LoadState)" = not-found ] || ! command -v dockerd >/dev/null 2>&1; then
     phase "restoring the files of $engine_package"

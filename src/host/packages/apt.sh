@@ -108,12 +108,17 @@ pick_version() {
     done
 }
 
+# upstream_version VERSION: without epoch and packaging: "28.5.2" of "5:28.5.2-1~debian.13".
+upstream_version() {
+    upstream_whole=${1#*:}
+    printf '%s' "${upstream_whole%%[-+~]*}"
+}
+
 # version_matches VERSION WANTED: "5:28.5.2-1~debian.13" is named by "28", "28.5", "28.5.2", its own full text, and "".
 version_matches() {
     [ -n "$1" ] || return 1
     [ -n "$2" ] && [ "$1" != "$2" ] || return 0
-    upstream=${1#*:}
-    upstream=${upstream%%[-+~]*}
+    upstream=$(upstream_version "$1")
     case $upstream in
     "$2" | "$2".*) return 0 ;;
     esac

@@ -1,10 +1,10 @@
 # systemd units.
 
-# unit_facts UNIT...: name, load state, active state, enablement and last result of each, from one call.
+# unit_facts UNIT...: name, load state, active state and enablement of each, from one call.
 unit_facts() {
-    unit_lines=$(timeout 20 systemctl show -p Id,LoadState,ActiveState,UnitFileState,Result "$@" 2>/dev/null |
+    unit_lines=$(timeout 20 systemctl show -p Id,LoadState,ActiveState,UnitFileState "$@" 2>/dev/null |
         awk -F = -v OFS='\t' '
-            function flush() { if (v["Id"] != "") print "fact", "unit", v["Id"], v["LoadState"], v["ActiveState"], v["UnitFileState"], v["Result"]; split("", v) }
+            function flush() { if (v["Id"] != "") print "fact", "unit", v["Id"], v["LoadState"], v["ActiveState"], v["UnitFileState"]; split("", v) }
             /^$/ { flush(); next }
             { v[$1] = $2 }
             END { flush() }')

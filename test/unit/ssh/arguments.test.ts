@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { resolveConnection } from "../../../src/ssh/connection";
 import { mask } from "../../../src/ssh/mask";
-import { parsePrivateKey } from "../../../src/ssh/private-key";
+import { parsePrivateKey, privateKeyMistake } from "../../../src/ssh/private-key";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const pem = rsa.privateKey.export({ type: "pkcs1", format: "pem" }) as string;
@@ -67,6 +67,16 @@ describe("a private key that cannot be used", () => {
             expect.objectContaining({ code: "PRIVATE_KEY_INVALID", message: expect.stringContaining(words) }),
         );
         expect(() => parsePrivateKey(text, undefined)).toThrow(/connection\.privateKey/);
+        expect(() => parsePrivateKey(text, undefined)).not.toThrow(pem.slice(100, 140));
+    });
+
+    it.each([
+        ["as ssh-keygen writes it", pem],
+        ["with the line ends of Windows", pem.replaceAll("\n", "\r\n")],
+        ["with blank lines around it", `\n\n${pem}\n`],
+        ["in PuTTY's form", "PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\n"],
+    ])("shows no mistake %s", (_, text) => {
+        expect(privateKeyMistake(text)).toBeUndefined();
     });
 });
 

@@ -1,0 +1,41 @@
+import { type Connection, closeAllConnections, connect, connectionName, type Machine } from "../ssh";
+import type { Context } from "./definition";
+import { onShutdown } from "./lifecycle";
+
+/** What a resource remembers of the machine that it was last on. */
+export interface KnownMachine {
+    /** The key that it showed, e.g. `ssh-ed25519 AAAA…`. */
+    hostKey: string;
+    /** Where it was: `ssh://user@host`, with `:port` unless it is 22. */
+    endpoint: string;
+}
+
+let registered = false;
+
+/**
+ * The machine of a resource, over the connection that all resources share. The key that it showed first is enforced for as
+ * long as it is at the same address; at another address there is another machine, or the same one under a new name, and the
+ * connection's own rules about unknown keys hold.
+ *
+ * @throws FleetError the errors of every connection
+ */
+export function openMachine(
+    connection: Connection,
+    known: KnownMachine | undefined,
+    context: Pick<Context, "progress">,
+): Promise<Machine> {
+    if (!registered) {
+        registered = true;
+        onShutdown(closeAllConnections);
+    }
+    const sameAddress = known !== undefined && addressOf(known.endpoint) === addressOf(connectionName(connection));
+    return connect(connection, {
+        knownHostKey: sameAddress ? known.hostKey : undefined,
+        onProgress: context.progress,
+    });
+}
+
+/** `host` or `host:port` of a name or a URL with a user in it. */
+function addressOf(name: string): string {
+    return name.slice(name.lastIndexOf("@") + 1);
+}
