@@ -46,9 +46,11 @@ export function privateKeyMistake(text: string): Mistake | undefined {
         return { reason: "is a public key.", cure: "Give the contents of the file without .pub." };
     }
     if (!trimmed.includes("-----BEGIN") && !trimmed.startsWith("PuTTY-User-Key-File")) {
-        return /^[~./]/.test(trimmed) && !trimmed.includes("\n")
-            ? { reason: "is a file name.", cure: 'Give the contents of the file: fs.readFileSync(path, "utf8").' }
-            : { reason: "is not a private key: it has no BEGIN line." };
+        const isPath = /^[~./]/.test(trimmed) && !trimmed.includes("\n");
+        return {
+            reason: isPath ? "is a file name." : "is not a private key: it has no BEGIN line.",
+            cure: 'Give the text of the key; read the file, e.g. fs.readFileSync(path, "utf8").',
+        };
     }
     if (trimmed.includes("\\n")) {
         return {
