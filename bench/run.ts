@@ -1,5 +1,6 @@
 // npm run bench: measures this package against plain ssh on lab hosts, prints the tables and puts them into
 // docs/performance.md.
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Lab } from "../lab";
@@ -53,6 +54,8 @@ function insert(text: string): void {
     ];
     if (before === undefined || after === undefined) throw new Error(`${document} has no place for the figures`);
     writeFileSync(document, `${before}${begin}\n\n${text}\n\n${end}${after}`);
+    // The page is held to the same form as everything else.
+    execFileSync(join(__dirname, "..", "node_modules", ".bin", "biome"), ["format", "--write", document]);
 }
 
 function say(line: string): void {
