@@ -20,7 +20,7 @@ import { bridge, gateway, removeNetwork } from "./network";
 import { isAlive } from "./owner";
 import { hostsDirectory, privateKeyPath, stateDirectory, stateLock } from "./paths";
 import { type HostRecord, hostDirectory, listNames, readRecord } from "./records";
-import { run } from "./run";
+import { environment, run } from "./run";
 
 // Power and existence of one host. Every function here that changes something is called with the state lock held.
 
@@ -77,6 +77,7 @@ export async function powerOn(record: HostRecord): Promise<void> {
         detached: true,
         stdio: ["ignore", console, console],
         cwd: "/",
+        env: environment(),
     });
     closeSync(console);
     child.unref();

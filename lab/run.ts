@@ -1,5 +1,14 @@
 import { spawn } from "node:child_process";
 
+/**
+ * The environment of what makes and runs hosts: without TMPDIR, which leads nowhere inside of a host and may be gone
+ * before the host is.
+ */
+export function environment(): NodeJS.ProcessEnv {
+    const { TMPDIR: _, ...rest } = process.env;
+    return rest;
+}
+
 /** How a program ended. */
 export interface Result {
     /** Exit code; 128 + number for a signal. */
@@ -27,7 +36,7 @@ export function run(file: string, args: string[], options: RunOptions = {}): Pro
     const timeout = options.timeout ?? 60_000;
     const command = [file, ...args].join(" ");
     return new Promise((resolve, reject) => {
-        const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
+        const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], env: environment() });
         const out: Buffer[] = [];
         const err: Buffer[] = [];
         const timer = setTimeout(() => {

@@ -1,7 +1,8 @@
 // node tools/run.mjs FILE [ARGUMENT...]: runs a TypeScript tool of this repository, alone on a fresh clone: the packages it
 // needs are installed first when they are missing or older than the lock file.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -25,7 +26,15 @@ const built = spawnSync(process.execPath, [join(root, "tools", "build.mjs"), "--
 });
 if (built.status !== 0) process.exit(built.status ?? 1);
 
-const child = spawn(process.execPath, ["--import", "tsx", join(root, file), ...args], { cwd: root, stdio: "inherit" });
+// Everything temporary goes into one directory, which goes with us: compilers keep caches there that nobody clears. Its
+// name is short, since the paths of unix sockets may not be long.
+const temporary = mkdtempSync(join(tmpdir(), "fleet-"));
+process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
+const child = spawn(process.execPath, ["--import", "tsx", join(root, file), ...args], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, TMPDIR: temporary },
+});
 // Ctrl-C reaches the child from the terminal; we only stay until it has cleaned up.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => signal !== "SIGINT" && child.kill(signal));

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -39,7 +39,6 @@ beforeAll(async () => {
     }).listen(0, "127.0.0.1");
     packed = await packPackage();
     project = await PulumiProject.create({ program: program(""), typeCheck: true });
-    await installPacked(project, packed);
     await project.config("password", secret, { secret: true });
     port = (server.address() as { port: number }).port;
 });
@@ -71,6 +70,16 @@ describe.each(lines)("installed into a program on Node %s", (line) => {
     beforeAll(async () => {
         const [cli, ...others] = project.env.PATH!.split(delimiter);
         env = { PATH: [cli, await ensureNode(line), ...others].join(delimiter) };
+        await installPacked(project, packed, env);
+    });
+
+    it("works with the newest Pulumi SDK that admits this Node", async () => {
+        const { stdout } = await run("npm", ["view", "@pulumi/pulumi", "version", "engines.node", "--json"]);
+        const newest = JSON.parse(stdout) as { version: string; "engines.node": string };
+        const installed = join(project.directory, "node_modules", "@pulumi", "pulumi", "package.json");
+        const { version } = JSON.parse(readFileSync(installed, "utf8"));
+        const admitted = Number(line) >= Number(/\d+/.exec(newest["engines.node"])?.[0]);
+        expect(version === newest.version).toBe(admitted);
     });
 
     it("gives the engine its provider, and keeps its inner modules to itself", async () => {

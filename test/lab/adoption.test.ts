@@ -61,6 +61,20 @@ describeLab("a machine that has a Docker Engine already", () => {
         await docker.destroy();
     });
 
+    it("has its engine restarted when it hangs", async () => {
+        const docker = new HostResource("hung", { connection: login(lab, host) });
+        await docker.up();
+        const pid = await shell.run("systemctl show -p MainPID --value docker.service");
+        await shell.run(`kill -s STOP ${pid}`);
+        expect(await docker.drift()).toMatchObject({ engine: ["not answering", "running"] });
+        await docker.up();
+        expect(await shell.run("timeout 10 docker version --format '{{.Server.Version}}'")).toBe(
+            docker.outputs.engineVersion,
+        );
+        expect(await shell.run("systemctl show -p MainPID --value docker.service")).not.toBe(pid);
+        await docker.destroy();
+    });
+
     it("keeps the engine's version when only the client has to be brought", async () => {
         const offered = (
             await shell.run("apt-get -qq update; apt-cache madison docker.io | awk '{ print $3 }' | sort -Vu")

@@ -33,11 +33,22 @@ export async function packPackage(): Promise<PackedPackage> {
     };
 }
 
-/** Gives a project packages of its own in place of the repository's: this one from its tarball, and what programs have. */
-export async function installPacked(project: PulumiProject, { tarball }: PackedPackage): Promise<void> {
+/**
+ * Gives a project packages of its own in place of the repository's: this one from its tarball, and what programs have, each
+ * the newest that admits the Node in use.
+ *
+ * @param env what differs from the project's own environment, such as a PATH with another Node on it
+ */
+export async function installPacked(
+    project: PulumiProject,
+    { tarball }: PackedPackage,
+    env: NodeJS.ProcessEnv = {},
+): Promise<void> {
     const { devDependencies } = require(join(repository, "package.json"));
     const others = ["@pulumi/pulumi", "@types/node", "typescript"].map((name) => `${name}@${devDependencies[name]}`);
-    await rm(join(project.directory, "node_modules"));
+    for (const name of ["node_modules", "package-lock.json"]) {
+        await rm(join(project.directory, name), { recursive: true, force: true });
+    }
     const install = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
-    await run("npm", [...install, tarball, ...others], { cwd: project.directory });
+    await run("npm", [...install, tarball, ...others], { cwd: project.directory, env: { ...process.env, ...env } });
 }

@@ -92,15 +92,26 @@ start_engine() {
         # The unit has no start timeout of its own: systemctl could wait for ever.
         timeout 120 systemctl start docker.socket docker.service >/dev/null 2>&1 || :
     fi
+    await_api && return 0
+    # A daemon that hangs is no better than one that is down. One that is only slow has had its time.
+    if unit_active docker.service; then
+        phase "restarting docker.service, which does not answer"
+        systemctl reset-failed docker.service docker.socket 2>/dev/null || :
+        timeout 180 systemctl restart docker.service >/dev/null 2>&1 || :
+        await_api && return 0
+    fi
+    unit_words docker.service "$apt_log"
+    fail DAEMON_NOT_RUNNING "docker.service is $(unit_property docker.service ActiveState) and the API does not answer" "$apt_log"
+}
+
+# await_api: waits until the Docker API answers, for as long as there is hope.
+await_api() {
     phase "waiting for the Docker API"
     engine_deadline=$(($(date +%s) + 60))
     while ! (engine_version >/dev/null); do
         # systemd goes on trying after "start" has failed, so only "failed" and the deadline end the wait.
-        case $(unit_property docker.service ActiveState) in failed | inactive) engine_deadline=0 ;; esac
-        if [ "$(date +%s)" -ge "$engine_deadline" ]; then
-            unit_words docker.service "$apt_log"
-            fail DAEMON_NOT_RUNNING "docker.service is $(unit_property docker.service ActiveState) and the API does not answer" "$apt_log"
-        fi
+        case $(unit_property docker.service ActiveState) in failed | inactive) return 1 ;; esac
+        [ "$(date +%s)" -lt "$engine_deadline" ] || return 1
         sleep 0.2
     done
 }
