@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type ConnectionArgs, secretConnectionKeys } from "./connection";
+import { type Defaults, readDefaults, withDefaults } from "./defaults";
 
 /** What a resource class tells its base about itself. */
 export interface ResourceKind {
@@ -60,22 +61,32 @@ function urnOf(name: string, type: string, parent: pulumi.Resource | undefined):
     });
 }
 
-/** The arguments with `connection` taken apart, so that its secrets are secret and only what is unknown is unknown. */
+/**
+ * The arguments with `connection` taken apart: filled with the stack's defaults, its secrets secret, and only what is unknown
+ * unknown.
+ */
 function withSecretConnection(args: object): object {
     const { connection } = args as { connection?: pulumi.Input<ConnectionArgs> };
-    return connection === undefined ? args : { ...args, connection: protectConnection(connection) };
+    return connection === undefined ? args : { ...args, connection: completeConnection(connection) };
 }
 
-function protectConnection(connection: pulumi.Input<ConnectionArgs>): pulumi.Input<ConnectionArgs> {
+/**
+ * A connection as it is registered: filled with the stack's defaults, its secrets secret.
+ *
+ * @throws pulumi.RunError for a setting in the stack's configuration that does not exist or cannot be read
+ */
+export function completeConnection(connection: pulumi.Input<ConnectionArgs>): pulumi.Input<ConnectionArgs> {
+    // Read now: what is wrong in the configuration ends the program here and not somewhere in a chain of promises.
+    const defaults = readDefaults();
     if (!pulumi.Output.isInstance(connection) && !(connection instanceof Promise)) {
-        return wrapSecrets(connection);
+        return complete(connection, defaults);
     }
     // One secret part makes all of another resource's connection secret; then not even the host would be readable.
-    return pulumi.unsecret(pulumi.output(connection)).apply((known) => wrapSecrets(known as ConnectionArgs));
+    return pulumi.unsecret(pulumi.output(connection)).apply((known) => complete(known as ConnectionArgs, defaults));
 }
 
-function wrapSecrets(connection: ConnectionArgs): ConnectionArgs {
-    const wrapped: ConnectionArgs = { ...connection };
+function complete(connection: ConnectionArgs, defaults: Defaults): ConnectionArgs {
+    const wrapped: ConnectionArgs = { ...withDefaults(connection, defaults) };
     for (const key of secretConnectionKeys) {
         if (wrapped[key] !== undefined) {
             wrapped[key] = pulumi.secret(wrapped[key]);
