@@ -20,7 +20,7 @@ export interface ConnectionArgs {
     user?: pulumi.Input<string>;
     /** Password of the login. Kept encrypted in the state. Default: none. Example: `config.requireSecret("adminPassword")` */
     password?: pulumi.Input<string>;
-    /** Private key in PEM or OpenSSH format (its text, not a path). Kept encrypted in the state. Default: none. Example: `config.requireSecret("privateKey")` */
+    /** Private key (its text, not a path): OpenSSH, PEM in every form, or PuTTY's .ppk. Kept encrypted in the state. Default: none. Example: `config.requireSecret("privateKey")` */
     privateKey?: pulumi.Input<string>;
     /** Passphrase of `privateKey`. Kept encrypted in the state. Default: none */
     privateKeyPassword?: pulumi.Input<string>;

@@ -19,7 +19,7 @@ export interface Credentials {
  */
 export async function collectCredentials(connection: ResolvedConnection): Promise<Credentials> {
     const { privateKey, privateKeyPassword, password } = connection;
-    const parsed = privateKey === undefined ? undefined : parsePrivateKey(privateKey, privateKeyPassword);
+    const parsed = privateKey === undefined ? undefined : await parsePrivateKey(privateKey, privateKeyPassword);
     const socket = agentSocket(connection);
     const agent = socket === undefined ? undefined : await openAgent(socket);
     const usable = agent instanceof Error ? undefined : agent;

@@ -11,7 +11,7 @@ export interface Connection {
     user?: string;
     /** Password of the login; also answers a keyboard-interactive login, and sudo unless `sudoPassword` is set. */
     password?: string;
-    /** Contents of a private key file (OpenSSH, PEM PKCS#1 or SEC1, PPK v2). */
+    /** Contents of a private key file: OpenSSH, PEM (PKCS#1, SEC1, PKCS#8) or PuTTY's .ppk. */
     privateKey?: string;
     /** Passphrase of `privateKey`, when it is encrypted. */
     privateKeyPassword?: string;

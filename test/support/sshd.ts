@@ -18,8 +18,14 @@ export interface SshdOptions {
 
 const sshdPath = "/usr/sbin/sshd";
 const isRoot = process.getuid?.() === 0;
-const packages = ["openssh-server", "openssh-client", "sudo", "fish", "tcsh", "busybox-static"];
-const programs = [sshdPath, "/usr/bin/ssh-keygen", "/usr/bin/sudo", "/usr/bin/fish", "/usr/bin/tcsh", "/bin/busybox"];
+const packages = [
+    ...["openssh-server", "openssh-client", "sudo", "fish", "tcsh", "busybox-static"],
+    ...["openssl", "putty-tools"],
+];
+const programs = [
+    ...[sshdPath, "/usr/bin/ssh-keygen", "/usr/bin/sudo", "/usr/bin/fish", "/usr/bin/tcsh", "/bin/busybox"],
+    ...["/usr/bin/openssl", "/usr/bin/puttygen"],
+];
 
 /**
  * Sees to it that a real sshd (and, for root, the shells and the sudo that the tests use) is there.
