@@ -32,6 +32,7 @@ export const errorCodes = [
     "DAEMON_NOT_RUNNING",
     "DOCKER_SOCKET_UNREACHABLE",
     "STATE_TOO_NEW",
+    "TRANSCRIPT_UNWRITABLE",
 ] as const;
 
 /** One of the stable codes of {@link errorCodes}. */

@@ -1,3 +1,4 @@
+import { actingFor, startTranscript } from "../ssh";
 import { type Checked, check } from "./check";
 import { type Context, type Definition, PartialFailure } from "./definition";
 import { type Difference, diff } from "./diff";
@@ -37,7 +38,7 @@ export function define<I extends object, S extends object>(definition: Definitio
             try {
                 await ready;
                 context.signal.throwIfAborted();
-                const result = await work(context, fail);
+                const result = await actingFor(context.urn, async () => work(context, fail));
                 return result === undefined ? result : plain(result);
             } catch (error) {
                 throw error instanceof EngineError ? error : new EngineError(`${method} ${definition.kind}`, error);
@@ -72,8 +73,12 @@ export function define<I extends object, S extends object>(definition: Definitio
             if (definition.shutdown) {
                 onShutdown(definition.shutdown);
             }
-            ready = (async () => definition.configure?.((key) => request.config.get(key)))();
-            return ready;
+            ready = (async () => {
+                startTranscript(request.config.get("dockerfleet:transcript"));
+                await definition.configure?.((key) => request.config.get(key));
+            })();
+            // What is wrong is told by every method: the server would tell it once, and then go on as if all were well.
+            return ready.catch(() => {});
         },
 
         check: (_olds, news) => answer("check", news, () => check(definition, news)),

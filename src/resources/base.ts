@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type ConnectionArgs, secretConnectionKeys } from "./connection";
-import { type Defaults, readDefaults, withDefaults } from "./defaults";
+import { type Defaults, readDefaults, startProgramTranscript, withDefaults } from "./defaults";
 
 /** What a resource class tells its base about itself. */
 export interface ResourceKind {
@@ -34,6 +34,7 @@ export abstract class FleetResource extends pulumi.CustomResource {
      * @param options the resource options of the program
      */
     protected constructor(kind: ResourceKind, name: string, args: object, options?: pulumi.CustomResourceOptions) {
+        startProgramTranscript();
         const type = `pulumi-nodejs:dynamic/docker-fleet:${kind.kind}`;
         const outputs = Object.fromEntries(kind.outputs.map((output) => [output, undefined]));
         const secrets = kind.secretOutputs ? { additionalSecretOutputs: [...kind.secretOutputs] } : {};

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { FleetError } from "../errors";
 import { nearest } from "../provider/nearest";
 import type { Connection } from "../ssh";
+import { startTranscript } from "../ssh/transcript";
 import { type ConnectionArgs, secretConnectionKeys } from "./connection";
 
 /** The namespace of our settings in a stack's configuration. */
@@ -129,6 +130,20 @@ function hint(key: string): string {
     const names = [...defaultKeys, ...otherSettings];
     const meant = nearest(key, names);
     return meant ? `did you mean ${namespace}:${meant}?` : `there are ${names.join(", ")}.`;
+}
+
+/**
+ * Has what this process does on machines written down, where the configuration asks for it (`dockerfleet:transcript`): a
+ * program may talk to Docker, too.
+ *
+ * @throws pulumi.RunError when the file cannot be written
+ */
+export function startProgramTranscript(): void {
+    try {
+        startTranscript(pulumi.runtime.getConfig(`${namespace}:transcript`));
+    } catch (error) {
+        throw new pulumi.RunError((error as Error).message);
+    }
 }
 
 /** An error that the CLI shows without a stack trace: it is about the configuration, not about the program. */

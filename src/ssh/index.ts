@@ -3,3 +3,4 @@ export type { CommandRequest, Machine, RunRequest, RunResult, UploadRequest } fr
 export { type ConnectOptions, closeAllConnections, connect } from "./pool";
 export { privateKeyMistake } from "./private-key";
 export { loadScript, type Script } from "./script";
+export { actingFor, startTranscript } from "./transcript";

@@ -180,7 +180,7 @@ export class LinkedMachine implements Machine {
         }
     }
 
-    async openUnixSocket(path: string): Promise<Duplex> {
+    async openUnixSocket(path: string): Promise<Tunnel> {
         const step = `open ${path}`;
         const unuse = this.#link.use();
         let tunnel: Tunnel | undefined;
@@ -204,7 +204,7 @@ export class LinkedMachine implements Machine {
         return tunnel!;
     }
 
-    async openCommand(request: CommandRequest): Promise<Duplex> {
+    async openCommand(request: CommandRequest): Promise<Tunnel> {
         const { step, argv, sudo } = request;
         return this.#withPrivilege(sudo, async (privilege) => {
             let tunnel!: Tunnel;

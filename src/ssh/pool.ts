@@ -6,6 +6,9 @@ import { dial } from "./dial";
 import { type HostKeyPolicy, hostKeyPolicy, judgeHostKey } from "./host-keys";
 import type { Link } from "./link";
 import { LinkedMachine, type Machine } from "./machine";
+import { mask } from "./mask";
+import { TranscribedMachine } from "./transcribed-machine";
+import { isTranscribing, transcribe } from "./transcript";
 
 /** What a caller of {@link connect} adds to the connection. */
 export interface ConnectOptions {
@@ -36,7 +39,7 @@ const pool = new Map<string, Entry>();
  * one dial; every caller's own idea of the host key is enforced.
  *
  * @throws FleetError INVALID_ARGUMENT, PRIVATE_KEY_INVALID, NO_AUTHENTICATION_METHOD, HOST_UNREACHABLE, HOST_NAME_UNKNOWN,
- * AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN, HOST_KEY_REVOKED, TIMEOUT
+ * AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN, HOST_KEY_REVOKED, TIMEOUT, TRANSCRIPT_UNWRITABLE
  */
 export async function connect(connection: Connection, options: ConnectOptions = {}): Promise<Machine> {
     const resolved = resolveConnection(connection);
@@ -48,7 +51,8 @@ export async function connect(connection: Connection, options: ConnectOptions = 
         // the server has to prove the other one: on a connection of its own, which fails when it cannot.
         link = await obtain(`${identity} ${policy.accepted.join(",")}`, resolved, policy, options);
     }
-    return new LinkedMachine(link, resolved);
+    const machine = new LinkedMachine(link, resolved);
+    return isTranscribing() ? new TranscribedMachine(machine, (text) => mask(text, resolved)) : machine;
 }
 
 /** Closes every connection of this process, also those that are just being opened. */
@@ -88,8 +92,11 @@ function open(key: string, connection: ResolvedConnection, policy: HostKeyPolicy
             pool.delete(key);
         }
     };
-    const link = collectCredentials(connection).then((credentials) =>
-        dial(connection, policy, credentials, progress, abort.signal),
+    const action = { machine: machineName(connection), action: "connect", step: "connect" } as const;
+    const link = transcribe(
+        action,
+        (text) => text,
+        async () => dial(connection, policy, await collectCredentials(connection), progress, abort.signal),
     );
     const entry: Entry = { link, abort, forget, waiting };
     pool.set(key, entry);

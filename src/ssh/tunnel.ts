@@ -11,6 +11,10 @@ export class Tunnel extends Duplex {
     #closed = false;
     #timer: NodeJS.Timeout | undefined;
     #timeout = 0;
+    /** As `net.Socket.bytesRead`. */
+    bytesRead = 0;
+    /** As `net.Socket.bytesWritten`. */
+    bytesWritten = 0;
 
     /** @param fed whether data and end are handed in by {@link feed} and {@link finish} instead of being read here */
     constructor(
@@ -32,6 +36,7 @@ export class Tunnel extends Duplex {
 
     /** Hands in data of the channel. */
     feed(chunk: Buffer): void {
+        this.bytesRead += chunk.length;
         this.#touch();
         if (!this.readableEnded && !this.destroyed && !this.push(chunk)) {
             this.channel.pause();
@@ -94,6 +99,7 @@ export class Tunnel extends Duplex {
             }
         };
         this.#pendingWrite = done;
+        this.bytesWritten += chunk.length;
         this.channel.write(chunk, done);
     }
 
