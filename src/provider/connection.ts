@@ -26,6 +26,12 @@ export const connectionSchema = z.strictObject({
         })
         .optional(),
     privateKeyPassword: text("the passphrase of privateKey").optional(),
+    identityFile: z
+        .union(
+            [text("the path of a private key"), z.array(text("the path of a private key"))],
+            "a path or a list of paths",
+        )
+        .optional(),
     agentSocketPath: text("the path of an ssh-agent socket").optional(),
     hostKey: z
         .string("the host key")

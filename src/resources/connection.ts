@@ -22,11 +22,17 @@ export interface ConnectionArgs {
     password?: pulumi.Input<string>;
     /** Private key (its text, not a path): OpenSSH, PEM in every form, or PuTTY's .ppk. Kept encrypted in the state. Default: none. Example: `config.requireSecret("privateKey")` */
     privateKey?: pulumi.Input<string>;
-    /** Passphrase of `privateKey`. Kept encrypted in the state. Default: none */
+    /** Passphrase of `privateKey`, and of every `identityFile` that is encrypted. Kept encrypted in the state. Default: none */
     privateKeyPassword?: pulumi.Input<string>;
     /**
-     * Socket of an SSH agent. Default: the environment variable `SSH_AUTH_SOCK`, when neither `password` nor `privateKey` is
-     * given. Example: `"/run/user/1000/ssh-agent.socket"`
+     * Paths of private keys on the machine where `pulumi` runs, tried in order after `privateKey`. A `.pub` is enough when an
+     * agent holds the private key. Default: when no way to log in is given, those of `~/.ssh/id_ed25519`, `id_ecdsa` and
+     * `id_rsa` that exist and are not encrypted. Example: `"~/.ssh/fleet"`
+     */
+    identityFile?: pulumi.Input<string | pulumi.Input<string>[]>;
+    /**
+     * Socket of an SSH agent; `"none"`: no agent. Default: the environment variable `SSH_AUTH_SOCK`, when neither `password` nor
+     * `privateKey` is given. Example: `"/run/user/1000/ssh-agent.socket"`
      */
     agentSocketPath?: pulumi.Input<string>;
     /** The machine's public key; any other is refused. Default: see above. Example: `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5…"` */

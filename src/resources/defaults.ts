@@ -28,6 +28,7 @@ const readers: { [K in DefaultKey]-?: { read: Read<NonNullable<Connection[K]>>; 
     password: { read: text, expected: "a password" },
     privateKey: { read: text, expected: "the text of a private key" },
     privateKeyPassword: { read: text, expected: "a passphrase" },
+    identityFile: { read: text, expected: "a path" },
     agentSocketPath: { read: text, expected: "a path" },
     strictHostKeyChecking: {
         read: (given) => (given === "yes" || given === "accept-new" ? given : undefined),
@@ -46,7 +47,7 @@ const otherSettings = ["transcript"];
 export const defaultKeys = Object.keys(readers) as DefaultKey[];
 
 /** What belongs together: a connection that gives one of a group itself gets nothing of that group from the configuration. */
-const groups: DefaultKey[][] = [["password", "privateKey", "privateKeyPassword", "agentSocketPath"]];
+const groups: DefaultKey[][] = [["password", "privateKey", "privateKeyPassword", "identityFile", "agentSocketPath"]];
 
 /** They belong to one user: a connection of another user than the configuration's gets none of them from there. */
 const ofTheUser: DefaultKey[] = ["password", "sudoPassword"];

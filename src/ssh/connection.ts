@@ -13,9 +13,15 @@ export interface Connection {
     password?: string;
     /** Contents of a private key file: OpenSSH, PEM (PKCS#1, SEC1, PKCS#8) or PuTTY's .ppk. */
     privateKey?: string;
-    /** Passphrase of `privateKey`, when it is encrypted. */
+    /** Passphrase of `privateKey` and of every `identityFile` that is encrypted. */
     privateKeyPassword?: string;
-    /** Socket of an SSH agent. Default: `SSH_AUTH_SOCK`, when neither `password` nor `privateKey` is given. */
+    /**
+     * Paths of private keys, tried in order after `privateKey`; `~/` is the home directory. A .pub is enough when an agent
+     * holds the private key; an agent's other keys are not tried. Default: where no way to log in is given, those of
+     * ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist and are not encrypted.
+     */
+    identityFile?: string | string[];
+    /** Socket of an SSH agent; `"none"`: no agent. Default: `SSH_AUTH_SOCK`, when neither `password` nor `privateKey` is given. */
     agentSocketPath?: string;
     /** The only host key that is accepted, e.g. `"ssh-ed25519 AAAA…"`. Goes before everything else that is known. */
     hostKey?: string;
@@ -33,6 +39,7 @@ export interface Connection {
 
 /** A {@link Connection} with its defaults filled in and its host canonical. */
 export interface ResolvedConnection extends Connection {
+    identityFile?: string[];
     port: number;
     user: string;
     strictHostKeyChecking: "yes" | "accept-new";
@@ -70,6 +77,11 @@ export function resolveConnection(connection: Connection): ResolvedConnection {
             throw bad(key, "must be a string.");
         }
     }
+    const { identityFile } = connection;
+    const identityFiles = typeof identityFile === "string" ? [identityFile] : identityFile;
+    if (identityFiles?.some((path) => typeof path !== "string" || path === "")) {
+        throw bad("identityFile", "must be a path, or a list of paths.");
+    }
     const port = connection.port ?? 22;
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
         throw bad("port", `must be a number between 1 and 65535, not ${port}.`);
@@ -98,6 +110,7 @@ export function resolveConnection(connection: Connection): ResolvedConnection {
     return {
         ...connection,
         host: given.replace(/^\[(.*)\]$/, "$1").toLowerCase(),
+        identityFile: identityFiles,
         port,
         user,
         strictHostKeyChecking,

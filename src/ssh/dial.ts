@@ -1,8 +1,10 @@
 import { connect as openSocket } from "node:net";
 import { FleetError, type FleetErrorDetails } from "../errors";
-import { authHandler, type Credentials } from "./authentication";
+import { authHandler } from "./authentication";
 import { machineName, type ResolvedConnection } from "./connection";
+import type { Credentials } from "./credentials";
 import { formatHostKey, type HostKeyPolicy, judgeHostKey, serverHostKeyAlgorithms } from "./host-keys";
+import type { Unanswerable } from "./keyboard";
 import { Link } from "./link";
 import { mask } from "./mask";
 import { timing } from "./timing";
@@ -109,9 +111,7 @@ function dialOnce(
         client.on("handshake", () => {
             greeted = true;
         });
-        client.on("change password", () =>
-            refused("The password has expired.", "Log in by hand once and set a new one."),
-        );
+        client.on("change password", () => refused(...expired));
         client.on("error", (error: Error & { level?: string; code?: string | number }) => {
             if (error.level === "agent") {
                 // Not the end: the next method follows.
@@ -128,7 +128,11 @@ function dialOnce(
                 refused(
                     isBooting
                         ? "the system is still booting up"
-                        : `The machine refused the login (tried: ${tried.join(", ") || "nothing it offers"}).${lastWords(banner, connection)}`,
+                        : [
+                              `The machine refused the login (tried: ${tried.join(", ") || "nothing it offers"}).${lastWords(banner, connection)}`,
+                              ...(error.level === "client-authentication" ? [] : [tooMany]),
+                              ...credentials.remarks,
+                          ].join(" "),
                     refusedCure(credentials),
                     isBooting ? "as told" : "never",
                 );
@@ -167,7 +171,10 @@ function dialOnce(
         client.connect({
             sock: socket,
             username: connection.user,
-            authHandler: authHandler(connection.user, credentials, tried),
+            authHandler: authHandler(connection.user, credentials, {
+                onTry: (method) => tried.push(method),
+                onUnanswerable: (question) => refused(...explainQuestion(question, connection)),
+            }),
             algorithms: { serverHostKey: serverHostKeyAlgorithms(policy) },
             hostVerifier: (blob: Buffer) => {
                 hostKey = formatHostKey(blob);
@@ -186,13 +193,33 @@ const isItUp =
 const penalty =
     "Newer OpenSSH servers drop an address for up to some minutes after failed logins (PerSourcePenalties); otherwise the SSH server is overloaded or a firewall cuts the connection.";
 
-function refusedCure({ privateKey, agent, password }: Credentials): string {
+const tooMany =
+    "It hung up after that many wrong keys (MaxAuthTries): name the right one with connection.identityFile or connection.privateKey.";
+
+function refusedCure({ keys, password }: Credentials): string {
     const have = [
-        privateKey && "connection.privateKey belongs to a key in the user's ~/.ssh/authorized_keys",
-        agent && "the SSH agent holds a key of the user",
+        keys.length > 0 && "the machine has the key in the user's ~/.ssh/authorized_keys",
         password !== undefined && "connection.password is right and the machine allows password logins",
     ].filter((text) => typeof text === "string");
     return `Check connection.user, and that ${have.join(", or that ")}.`;
+}
+
+const expired = ["The password has expired.", "Log in by hand once and set a new one."] as const;
+
+/** What happened and what to do when the server asks for something that we do not have. */
+function explainQuestion({ prompt, kind }: Unanswerable, connection: ResolvedConnection): readonly [string, string] {
+    const words = JSON.stringify(mask(prompt.trim(), connection).slice(0, 100));
+    switch (kind) {
+        case "new password":
+            return expired;
+        case "again":
+            return [`The machine asks again for ${words}: it did not take the password.`, "Check connection.password."];
+        default:
+            return [
+                `The machine asks for ${words}, to which a connection has no answer.`,
+                "Let this user in with a key alone: in its sshd_config, a block Match User with AuthenticationMethods publickey.",
+            ];
+    }
 }
 
 function describe(error: Error & { code?: string | number }, connection: ResolvedConnection): string {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { FleetError } from "../errors";
-import { agentSocket, collectCredentials } from "./authentication";
 import { type Connection, machineName, type ResolvedConnection, resolveConnection } from "./connection";
+import { agentSocket, collectCredentials } from "./credentials";
 import { dial } from "./dial";
 import { type HostKeyPolicy, hostKeyPolicy, judgeHostKey } from "./host-keys";
 import type { Link } from "./link";
@@ -150,7 +150,8 @@ function waitFor(entry: Entry, connection: ResolvedConnection, options: ConnectO
 
 /** Everything that decides who we are at which machine. Hashed, so that no secret lies in a key. */
 function identityOf(connection: ResolvedConnection): string {
-    const { host, port, user, password, privateKey, privateKeyPassword } = connection;
-    const parts = [host, port, user, password, privateKey, privateKeyPassword, agentSocket(connection)];
+    const { host, port, user, password, privateKey, privateKeyPassword, identityFile } = connection;
+    const agent = agentSocket(connection);
+    const parts = [host, port, user, password, privateKey, privateKeyPassword, identityFile, agent];
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }

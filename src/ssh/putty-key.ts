@@ -130,13 +130,10 @@ function rewrite(type: string, publicBlob: Buffer, plain: Buffer): string | Mist
     }
     if (type === "ssh-ed25519") {
         const [point] = open;
-        const [number] = hidden;
-        if (point === undefined || number === undefined || number.length > 32) {
-            return damaged();
-        }
-        // To PuTTY the seed is a number, lowest byte first, written without the zeros at its end.
-        const seed = Buffer.concat([number, Buffer.alloc(32 - number.length)]);
-        return writeOpenSshKey(type, publicBlob, [point, Buffer.concat([seed, point])]);
+        const [seed] = hidden;
+        return point && seed?.length === 32
+            ? writeOpenSshKey(type, publicBlob, [point, Buffer.concat([seed, point])])
+            : damaged();
     }
     return { reason: `is of the type ${type}, which is not supported.`, cure: "Make one with ssh-keygen -t ed25519." };
 }

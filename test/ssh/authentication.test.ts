@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import os from "node:os";
 import { join } from "node:path";
 import { closeAllConnections, connect } from "../../src/ssh";
 import { Sshd } from "../support/sshd";
+import { Agent } from "./agent";
 import { describeRoot, describeSsh, failure, script, until } from "./support";
 import { createUser, type TestUser } from "./users";
 
@@ -54,7 +55,7 @@ describeSsh("logging in with a key", () => {
         const before = sshd.count("Connection from");
         const error = await failure(connect({ ...sshd.connection, privateKey, dialErrorLimit: -1 }));
         expect(error.code).toBe("AUTHENTICATION_FAILED");
-        expect(error.message).toContain("tried: publickey");
+        expect(error.message).toContain("tried: connection.privateKey");
         expect(error.message).toContain("authorized_keys");
         expect(sshd.count("Connection from")).toBe(before + 1);
     });
@@ -63,10 +64,13 @@ describeSsh("logging in with a key", () => {
         const before = sshd.count("Connection from");
         const agent = process.env.SSH_AUTH_SOCK;
         delete process.env.SSH_AUTH_SOCK;
+        // Who runs the tests may have keys.
+        const home = jest.spyOn(os, "homedir").mockReturnValue(sshd.home);
         try {
             const error = await failure(connect({ ...sshd.connection, privateKey: undefined }));
             expect(error.code).toBe("NO_AUTHENTICATION_METHOD");
         } finally {
+            home.mockRestore();
             Object.assign(process.env, agent === undefined ? {} : { SSH_AUTH_SOCK: agent });
         }
         expect(sshd.count("Connection from")).toBe(before);
@@ -98,22 +102,19 @@ describeSsh("logging in with a key", () => {
 
 describeSsh("logging in with an agent", () => {
     let sshd: Sshd;
-    let agent: ChildProcess;
-    let socket: string;
+    let agent: Agent;
     beforeAll(async () => {
         sshd = await Sshd.create();
-        socket = join(sshd.directory, "agent");
-        agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: ["ignore", "pipe", "ignore"] });
-        await new Promise((resolve) => agent.stdout!.once("data", resolve));
+        agent = await Agent.start(sshd.directory);
     });
     afterAll(async () => {
-        agent.kill();
+        agent.stop();
         await sshd.stop();
     });
     const withAgent = (more: object) => ({
         ...sshd.connection,
         privateKey: undefined,
-        agentSocketPath: socket,
+        agentSocketPath: agent.socket,
         ...more,
     });
 
@@ -124,16 +125,14 @@ describeSsh("logging in with an agent", () => {
     });
 
     it("works with a key the agent holds", async () => {
-        execFileSync("ssh-add", ["-q", join(sshd.directory, "login")], {
-            env: { ...process.env, SSH_AUTH_SOCK: socket },
-        });
+        agent.add(join(sshd.directory, "login"));
         const machine = await connect(withAgent({}));
         expect((await machine.run({ step: "test", script: script("echo in"), sudo: false })).stdout).toBe("in\n");
     });
 
     it("takes the agent of the environment when nothing else is given", async () => {
         const before = process.env.SSH_AUTH_SOCK;
-        process.env.SSH_AUTH_SOCK = socket;
+        process.env.SSH_AUTH_SOCK = agent.socket;
         try {
             await connect(withAgent({ agentSocketPath: undefined }));
         } finally {

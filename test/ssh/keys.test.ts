@@ -113,9 +113,9 @@ describeSsh("a login with a key as", () => {
         await connect({ ...sshd.connection, privateKey, privateKeyPassword: phrase });
     });
 
-    it("puttygen makes it: ed25519 with zeros at the end, which PuTTY leaves out", async () => {
+    it("puttygen makes it: ed25519 with zeros at both ends, which is a number to PuTTY", async () => {
         const prefix = Buffer.from("302e020100300506032b657004220420", "hex");
-        const der = Buffer.concat([prefix, randomBytes(30), Buffer.alloc(2)]);
+        const der = Buffer.concat([prefix, Buffer.alloc(1), randomBytes(29), Buffer.alloc(2)]);
         const pem = `-----BEGIN PRIVATE KEY-----\n${der.toString("base64")}\n-----END PRIVATE KEY-----\n`;
         writeFileSync(join(sshd.directory, "zeros"), convertPemKey(pem, undefined) as string, { mode: 0o600 });
         writeFileSync(join(sshd.directory, "other.pub"), tool("ssh-keygen", "-y", "-f", "zeros"));

@@ -1,5 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -12,6 +21,8 @@ export interface SshdOptions {
     hostKeys?: ("ed25519" | "ecdsa" | "rsa")[];
     /** Port; default: a free one. */
     port?: number;
+    /** Name of its program, which is also the name of its rules in /etc/pam.d. Default: sshd. */
+    program?: string;
     /** Do not start it yet; {@link Sshd.start} does. */
     stopped?: boolean;
 }
@@ -20,7 +31,7 @@ const sshdPath = "/usr/sbin/sshd";
 const isRoot = process.getuid?.() === 0;
 const packages = [
     ...["openssh-server", "openssh-client", "sudo", "fish", "tcsh", "busybox-static"],
-    ...["openssl", "putty-tools"],
+    ...["openssl", "putty-tools", "libpam-oath"],
 ];
 const programs = [
     ...[sshdPath, "/usr/bin/ssh-keygen", "/usr/bin/sudo", "/usr/bin/fish", "/usr/bin/tcsh", "/bin/busybox"],
@@ -160,7 +171,12 @@ export class Sshd {
         if (isRoot) {
             mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
         }
-        const child = spawn(sshdPath, ["-D", "-e", "-f", join(this.directory, "sshd_config")], {
+        const { program } = this.options;
+        const path = program === undefined ? sshdPath : join(this.directory, program);
+        if (program !== undefined && !existsSync(path)) {
+            symlinkSync(sshdPath, path);
+        }
+        const child = spawn(path, ["-D", "-e", "-f", join(this.directory, "sshd_config")], {
             stdio: ["ignore", "ignore", "pipe"],
         });
         this.#child = child;
