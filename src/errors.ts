@@ -6,6 +6,7 @@ export const errorCodes = [
     "INVALID_ARGUMENT",
     "HOST_UNREACHABLE",
     "HOST_NAME_UNKNOWN",
+    "PROXY_FAILED",
     "CONNECTION_LOST",
     "TIMEOUT",
     "AUTHENTICATION_FAILED",
@@ -60,6 +61,7 @@ export interface FleetErrorDetails {
  * @example `[SUDO_PASSWORD_WRONG] admin@203.0.113.10: become root: sudo refused the password. Set connection.sudoPassword …`
  */
 export class FleetError extends Error {
+    readonly #details: FleetErrorDetails;
     readonly code: ErrorCode;
     readonly machine: string | undefined;
     readonly step: string | undefined;
@@ -70,9 +72,15 @@ export class FleetError extends Error {
         const text = `[${details.code}] ${place ? `${place}: ` : ""}${details.message}${details.cure ? ` ${details.cure}` : ""}`;
         super(text, details.cause === undefined ? undefined : { cause: details.cause });
         this.name = "FleetError";
+        this.#details = details;
         this.code = details.code;
         this.machine = details.machine;
         this.step = details.step;
         this.cure = details.cure;
+    }
+
+    /** The same error, with a part of it told in other words. */
+    retold(change: (details: FleetErrorDetails) => Partial<FleetErrorDetails>): FleetError {
+        return new FleetError({ ...this.#details, ...change(this.#details) });
     }
 }

@@ -11,6 +11,8 @@ export interface DockerClientHost {
     connection: Connection;
     /** The machine's public SSH key, as the DockerHost has it; no other is accepted then. Default: as `connection` says. */
     hostKey?: string;
+    /** The public SSH keys of the jump hosts on the way, as the DockerHost has them. Default: as `connection` says. */
+    proxyHostKeys?: Record<string, string>;
 }
 
 const socketPath = "/var/run/docker.sock";
@@ -33,7 +35,10 @@ const socketPath = "/var/run/docker.sock";
  * @throws FleetError the errors of every connection; requests fail with DOCKER_SOCKET_UNREACHABLE when neither way works
  */
 export async function dockerClient(host: DockerClientHost): Promise<Docker> {
-    const machine = await connect(host.connection, { knownHostKey: host.hostKey });
+    const machine = await connect(host.connection, {
+        knownHostKey: host.hostKey,
+        knownProxyHostKeys: host.proxyHostKeys,
+    });
     const Dockerode = (await import("dockerode")).default;
     const options = {
         protocol: "http",

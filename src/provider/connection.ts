@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { privateKeyMistake } from "../ssh";
+import { type Connection, privateKeyMistake } from "../ssh";
 
 const text = (what: string) => z.string(what).min(1, `${what}, not an empty string`);
 
@@ -43,6 +43,9 @@ export const connectionSchema = z.strictObject({
     strictHostKeyChecking: z.enum(["yes", "accept-new"], '"yes" or "accept-new"').optional(),
     userKnownHostsFile: text("the path of a known_hosts file").optional(),
     sudoPassword: text("the password that sudo asks for").optional(),
+    get proxy(): z.ZodOptional<z.ZodType<Connection>> {
+        return connectionSchema.optional();
+    },
     dialErrorLimit: z.int("a number of attempts").min(-1, "a number of attempts, or -1 for no limit").optional(),
     perDialTimeout: z.int("a number of seconds").min(1, "a number of seconds, at least 1").optional(),
 });

@@ -12,7 +12,7 @@ import type { Connection, Machine } from "../ssh";
 import { connectionSchema } from "./connection";
 import { define } from "./define";
 import { type Context, PartialFailure } from "./definition";
-import { openMachine } from "./machine";
+import { openMachine, proxyHostKeysOf } from "./machine";
 
 /** The state of the engine that this resource wants; anything else is drift, in words. */
 const wanted = "running";
@@ -51,6 +51,8 @@ export interface DockerHostState {
     machineId: string;
     hostKey: string;
     endpoint: string;
+    /** The keys of the jump hosts on the way; left out where there are none. */
+    proxyHostKeys?: Record<string, string>;
     /** True when the engine was there before us: then it stays when the resource is deleted, unless onDelete says otherwise. */
     adopted: boolean;
     /** True when the packages were held before us: then they stay held. */
@@ -189,6 +191,7 @@ function stateOf(
         machineId: facts.machineId,
         hostKey: machine.hostKey,
         endpoint: `ssh://${machine.name}`,
+        ...proxyHostKeysOf(machine),
         ...origin,
     };
 }

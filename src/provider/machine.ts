@@ -8,6 +8,8 @@ export interface KnownMachine {
     hostKey: string;
     /** Where it was: `ssh://user@host`, with `:port` unless it is 22. */
     endpoint: string;
+    /** The keys of the jump hosts on the way to it, by the names under which known_hosts lists them. */
+    proxyHostKeys?: Record<string, string>;
 }
 
 let registered = false;
@@ -31,8 +33,14 @@ export function openMachine(
     const sameAddress = known !== undefined && addressOf(known.endpoint) === addressOf(connectionName(connection));
     return connect(connection, {
         knownHostKey: sameAddress ? known.hostKey : undefined,
+        knownProxyHostKeys: known?.proxyHostKeys,
         onProgress: context.progress,
     });
+}
+
+/** The part of a resource's state that tells the keys of the jump hosts, where there are any. */
+export function proxyHostKeysOf(machine: Machine): Pick<KnownMachine, "proxyHostKeys"> {
+    return Object.keys(machine.proxyHostKeys).length === 0 ? {} : { proxyHostKeys: { ...machine.proxyHostKeys } };
 }
 
 /** `host` or `host:port` of a name or a URL with a user in it. */

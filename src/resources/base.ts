@@ -78,7 +78,10 @@ function withSecretConnection(args: object): object {
  */
 export function completeConnection(connection: pulumi.Input<ConnectionArgs>): pulumi.Input<ConnectionArgs> {
     // Read now: what is wrong in the configuration ends the program here and not somewhere in a chain of promises.
-    const defaults = readDefaults();
+    return completeWith(connection, readDefaults());
+}
+
+function completeWith(connection: pulumi.Input<ConnectionArgs>, defaults: Defaults): pulumi.Input<ConnectionArgs> {
     if (!pulumi.Output.isInstance(connection) && !(connection instanceof Promise)) {
         return complete(connection, defaults);
     }
@@ -92,6 +95,10 @@ function complete(connection: ConnectionArgs, defaults: Defaults): ConnectionArg
         if (wrapped[key] !== undefined) {
             wrapped[key] = pulumi.secret(wrapped[key]);
         }
+    }
+    if (connection.proxy !== undefined) {
+        // The defaults are those of the machines, which a jump host is not one of.
+        wrapped.proxy = completeWith(connection.proxy, {});
     }
     return wrapped;
 }

@@ -46,6 +46,12 @@ export interface ConnectionArgs {
     userKnownHostsFile?: pulumi.Input<string>;
     /** Password that sudo asks for. Kept encrypted in the state. Default: the value of `password` */
     sudoPassword?: pulumi.Input<string>;
+    /**
+     * The machine through which this one is reached (a jump host, a bastion). It is a connection of its own: with its own login
+     * and host key check, and its own `proxy` where it is reached through another one. Default: none.
+     * Example: `{ host: "bastion.example.org", user: "jump", privateKey }`
+     */
+    proxy?: pulumi.Input<ConnectionArgs>;
     /** How often a connection is tried before it counts as failed; `-1`: without end. A refused login is never tried again. Default: `10` */
     dialErrorLimit?: pulumi.Input<number>;
     /** How long one try may take, in seconds. Default: `15` */

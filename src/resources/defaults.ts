@@ -10,7 +10,7 @@ import { type ConnectionArgs, secretConnectionKeys } from "./connection";
 export const namespace = "dockerfleet";
 
 /** The arguments of a connection that make sense for a whole stack: all but those that tell one machine from another. */
-export type DefaultKey = Exclude<keyof ConnectionArgs & keyof Connection, "host" | "hostKey">;
+export type DefaultKey = Exclude<keyof ConnectionArgs & keyof Connection, "host" | "hostKey" | "proxy">;
 
 /** Makes an argument out of the text in the configuration; undefined when the text is not of that kind. */
 type Read<T> = (text: string) => T | undefined;
@@ -125,7 +125,7 @@ export function readDefaults(): Defaults {
 }
 
 function hint(key: string): string {
-    if (key === "host" || key === "hostKey") {
+    if (key === "host" || key === "hostKey" || key === "proxy") {
         return "it belongs to one machine: give it in the program.";
     }
     const names = [...defaultKeys, ...otherSettings];

@@ -84,6 +84,11 @@ export class DockerHost extends FleetResource {
     declare readonly machineId: pulumi.Output<string>;
     /** The machine's public SSH key, e.g. `ssh-ed25519 AAAA…`. Seen first, it is kept and no other is accepted from then on. */
     declare readonly hostKey: pulumi.Output<string>;
+    /**
+     * The public SSH keys of the jump hosts on the way, by the names under which known_hosts lists them; undefined without any.
+     * Like `hostKey` they are kept when seen first.
+     */
+    declare readonly proxyHostKeys: pulumi.Output<Record<string, string> | undefined>;
     /** Where the Docker API is: `ssh://user@host`, for DOCKER_HOST, `docker context`, dockerode and @pulumi/docker. */
     declare readonly endpoint: pulumi.Output<string>;
     /** True when the engine was there before this resource. */
@@ -113,6 +118,7 @@ const kind = {
         "arch",
         "machineId",
         "hostKey",
+        "proxyHostKeys",
         "endpoint",
         "adopted",
         "reachable",

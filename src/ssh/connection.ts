@@ -31,6 +31,8 @@ export interface Connection {
     userKnownHostsFile?: string;
     /** What sudo asks for. Default: `password`. */
     sudoPassword?: string;
+    /** The machine through which this one is reached (a jump host): with a login and a host key check of its own. */
+    proxy?: Connection;
     /** So many failed dials are borne while waiting for the machine; -1 = no limit. Default 10. */
     dialErrorLimit?: number;
     /** Seconds for one dial including the login. Default 15. */
@@ -40,6 +42,7 @@ export interface Connection {
 /** A {@link Connection} with its defaults filled in and its host canonical. */
 export interface ResolvedConnection extends Connection {
     identityFile?: string[];
+    proxy?: ResolvedConnection;
     port: number;
     user: string;
     strictHostKeyChecking: "yes" | "accept-new";
@@ -47,9 +50,6 @@ export interface ResolvedConnection extends Connection {
     dialErrorLimit: number;
     perDialTimeout: number;
 }
-
-const bad = (argument: string, message: string) =>
-    new FleetError({ code: "INVALID_ARGUMENT", message: `connection.${argument} ${message}` });
 
 const optionalStrings = [
     "user",
@@ -63,11 +63,14 @@ const optionalStrings = [
 ] as const;
 
 /**
- * Checks a connection and fills in its defaults.
+ * Checks a connection, and those it goes through, and fills in the defaults.
  *
+ * @param path how messages name it
  * @throws FleetError INVALID_ARGUMENT naming the argument
  */
-export function resolveConnection(connection: Connection): ResolvedConnection {
+export function resolveConnection(connection: Connection, path = "connection"): ResolvedConnection {
+    const bad = (argument: string, message: string) =>
+        new FleetError({ code: "INVALID_ARGUMENT", message: `${path}.${argument} ${message}` });
     const given = connection.host;
     if (typeof given !== "string" || !/^[^\s/@[\]]+$|^\[[0-9A-Fa-f:.%\w]+\]$/.test(given)) {
         throw bad("host", "must be a host name or an IP address.");
@@ -107,8 +110,10 @@ export function resolveConnection(connection: Connection): ResolvedConnection {
     if (typeof perDialTimeout !== "number" || !(perDialTimeout > 0)) {
         throw bad("perDialTimeout", "must be a positive number of seconds.");
     }
+    const { proxy, ...rest } = connection;
     return {
-        ...connection,
+        ...rest,
+        ...(proxy === undefined ? {} : { proxy: resolveConnection(proxy, `${path}.proxy`) }),
         host: given.replace(/^\[(.*)\]$/, "$1").toLowerCase(),
         identityFile: identityFiles,
         port,
@@ -124,6 +129,12 @@ export function resolveConnection(connection: Connection): ResolvedConnection {
 export function machineName(connection: ResolvedConnection): string {
     const host = connection.host.includes(":") ? `[${connection.host}]` : connection.host;
     return `${connection.user}@${host}${connection.port === 22 ? "" : `:${connection.port}`}`;
+}
+
+/** The server that a connection leads to, and the way there; behind another jump host, the same address is another one. */
+export function placeOf({ host, port, proxy }: ResolvedConnection): string {
+    const place = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    return proxy === undefined ? place : `${place} via ${placeOf(proxy)}`;
 }
 
 /**

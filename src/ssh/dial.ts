@@ -1,21 +1,16 @@
-import { connect as openSocket } from "node:net";
 import { FleetError, type FleetErrorDetails } from "../errors";
 import { authHandler } from "./authentication";
 import { machineName, type ResolvedConnection } from "./connection";
 import type { Credentials } from "./credentials";
+import { DialFailure, type Failure } from "./failure";
 import { formatHostKey, type HostKeyPolicy, judgeHostKey, serverHostKeyAlgorithms } from "./host-keys";
 import type { Unanswerable } from "./keyboard";
+import { knownHostsName } from "./known-hosts";
 import { Link } from "./link";
 import { mask } from "./mask";
+import { openStream } from "./route";
+import type { Stream } from "./stream";
 import { timing } from "./timing";
-
-/** One failed dial: what it would be as an error, and whether waiting can help. */
-interface Failure {
-    details: FleetErrorDetails;
-    /** A few words for the progress line. */
-    reason: string;
-    retry: "as told" | "briefly" | "never";
-}
 
 const step = "connect";
 
@@ -26,6 +21,7 @@ const brief = 2;
  * Logs in, waiting for a machine that is not up yet. Every try is a real login: newer sshd punish connections that only
  * look whether the port is open. A refused login or a wrong host key is final and never tried again.
  *
+ * @param reachHop connects to the jump host in front of the machine, if there is one
  * @param onProgress gets a line for every try that failed
  * @param signal calls the waiting off
  * @throws FleetError HOST_UNREACHABLE, HOST_NAME_UNKNOWN, AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN,
@@ -35,12 +31,15 @@ export async function dial(
     connection: ResolvedConnection,
     policy: HostKeyPolicy,
     credentials: Credentials,
+    reachHop: (() => Promise<Link>) | undefined,
     onProgress: (line: string) => void,
     signal: AbortSignal,
 ): Promise<Link> {
     let pause = timing.firstPause;
     for (let errors = 1; ; errors++) {
-        const result = await dialOnce(connection, policy, credentials, signal);
+        // Before the clock of this dial runs: the jump host has its own, and its own tries.
+        const hop = await reachHop?.();
+        const result = await dialOnce(connection, policy, credentials, hop, signal);
         if (result instanceof Link) {
             return result;
         }
@@ -63,13 +62,14 @@ function dialOnce(
     connection: ResolvedConnection,
     policy: HostKeyPolicy,
     credentials: Credentials,
+    hop: Link | undefined,
     signal: AbortSignal,
 ): Promise<Link | Failure> {
     const { Client } = require("ssh2") as typeof import("ssh2");
     const name = machineName(connection);
     const client = new Client();
-    const socket = openSocket({ host: connection.host, port: connection.port });
-    socket.setNoDelay(true);
+    const opening = new AbortController();
+    let stream: Stream | undefined;
     const tried: string[] = [];
     let hostKey = "";
     let refusedKey: FleetErrorDetails | undefined;
@@ -83,7 +83,8 @@ function dialOnce(
             resolve(result);
             if (!(result instanceof Link)) {
                 client.end();
-                socket.destroy();
+                opening.abort();
+                stream?.destroy();
             }
         };
         const unreachable = (reason: string, retry: Failure["retry"] = "as told", cure = isItUp) =>
@@ -112,12 +113,14 @@ function dialOnce(
             greeted = true;
         });
         client.on("change password", () => refused(...expired));
-        client.on("error", (error: Error & { level?: string; code?: string | number }) => {
+        const fail = (error: Error & { level?: string; code?: string | number }) => {
             if (error.level === "agent") {
                 // Not the end: the next method follows.
                 return;
             }
-            if (refusedKey !== undefined) {
+            if (error instanceof DialFailure) {
+                settle(error.failure);
+            } else if (refusedKey !== undefined) {
                 settle({ details: refusedKey, reason: refusedKey.message, retry: "never" });
             } else if (
                 error.level === "client-authentication" ||
@@ -162,29 +165,43 @@ function dialOnce(
                 const isReset = error.code === "ECONNRESET" && !greeted;
                 unreachable(describe(error, connection), "as told", isReset ? penalty : isItUp);
             }
-        });
+        };
+        client.on("error", fail);
         client.on("close", () => unreachable("the connection was closed during the login"));
         client.on("ready", () => {
             client.removeAllListeners("close").removeAllListeners("error");
-            settle(new Link({ client, socket, name, hostKey }));
+            const proxyHostKeys = hop === undefined ? {} : { ...hop.proxyHostKeys, [hop.address]: hop.hostKey };
+            const address = knownHostsName(connection.host, connection.port);
+            settle(new Link({ client, stream: stream!, name, address, hostKey, proxyHostKeys }));
         });
-        client.connect({
-            sock: socket,
-            username: connection.user,
-            authHandler: authHandler(connection.user, credentials, {
-                onTry: (method) => tried.push(method),
-                onUnanswerable: (question) => refused(...explainQuestion(question, connection)),
-            }),
-            algorithms: { serverHostKey: serverHostKeyAlgorithms(policy) },
-            hostVerifier: (blob: Buffer) => {
-                hostKey = formatHostKey(blob);
-                refusedKey = judgeHostKey(hostKey, policy, connection);
-                return refusedKey === undefined;
-            },
-            // Our own clock covers the whole dial, our own keepalive can be idle; and any server may forward sockets.
-            readyTimeout: 0,
-            strictVendor: false,
-        });
+        const greet = () =>
+            client.connect({
+                sock: stream,
+                username: connection.user,
+                authHandler: authHandler(connection.user, credentials, {
+                    onTry: (method) => tried.push(method),
+                    onUnanswerable: (question) => refused(...explainQuestion(question, connection)),
+                }),
+                algorithms: { serverHostKey: serverHostKeyAlgorithms(policy) },
+                hostVerifier: (blob: Buffer) => {
+                    hostKey = formatHostKey(blob);
+                    refusedKey = judgeHostKey(hostKey, policy, connection);
+                    return refusedKey === undefined;
+                },
+                // Our own clock covers the whole dial, our own keepalive can be idle; and any server may forward sockets.
+                readyTimeout: 0,
+                strictVendor: false,
+            });
+        openStream(connection, hop, opening.signal)
+            .then((opened) => {
+                stream = opened;
+                if (opening.signal.aborted) {
+                    stream.destroy();
+                } else {
+                    greet();
+                }
+            })
+            .catch(fail);
     });
 }
 

@@ -1,17 +1,22 @@
-import type { Socket } from "node:net";
 import type { Client, ClientChannel } from "ssh2";
 import { FleetError } from "../errors";
 import { SessionSlots } from "./slots";
+import { endSoon, type Stream } from "./stream";
 import { timing } from "./timing";
 
 /** What a {@link Link} is made of: a client that is logged in, and what was learnt on the way. */
 export interface LinkParts {
     client: Client;
-    socket: Socket;
+    /** What the connection goes over. */
+    stream: Stream;
     /** The machine's name in messages. */
     name: string;
+    /** The server's name in known_hosts. */
+    address: string;
     /** The host key the server proved, as `type base64`. */
     hostKey: string;
+    /** The host keys of the jump hosts on the way, by their names in known_hosts. */
+    proxyHostKeys: Record<string, string>;
 }
 
 /**
@@ -20,33 +25,42 @@ export interface LinkParts {
  */
 export class Link {
     readonly name: string;
+    readonly address: string;
     readonly hostKey: string;
+    readonly proxyHostKeys: Readonly<Record<string, string>>;
     readonly slots = new SessionSlots();
     /** Whether sudo let us through without asking; undefined until the first run that could tell. */
     sudoAsksNothing: boolean | undefined;
 
     readonly #client: Client;
-    readonly #socket: Socket;
+    readonly #stream: Stream;
     readonly #lossListeners = new Set<() => void>();
     #loss: string | undefined;
     #users = 0;
 
     constructor(parts: LinkParts) {
         this.name = parts.name;
+        this.address = parts.address;
         this.hostKey = parts.hostKey;
+        this.proxyHostKeys = parts.proxyHostKeys;
         this.#client = parts.client;
-        this.#socket = parts.socket;
+        this.#stream = parts.stream;
         // For ever: an 'error' nobody listens to would end the process.
         this.#client.on("error", (error: Error) => this.#lose(error.message));
         this.#client.on("close", () => this.#lose("the machine closed the connection"));
         this.#keepAlive();
         // A pool of idle connections must not keep the process from ending.
-        this.#socket.unref();
+        this.#stream.unref();
     }
 
     /** Whether the connection is gone. */
     get isLost(): boolean {
         return this.#loss !== undefined;
+    }
+
+    /** Why the connection is gone; undefined as long as it is not. */
+    get loss(): string | undefined {
+        return this.#loss;
     }
 
     /** The error for a step that was interrupted by the loss of the connection. */
@@ -73,14 +87,14 @@ export class Link {
     /** Marks the connection as needed: until the returned function is called the process does not end by itself. */
     use(): () => void {
         this.#users += 1;
-        this.#socket.ref();
+        this.#stream.ref();
         let released = false;
         return () => {
             if (!released) {
                 released = true;
                 this.#users -= 1;
                 if (this.#users === 0) {
-                    this.#socket.unref();
+                    this.#stream.unref();
                 }
             }
         };
@@ -110,6 +124,19 @@ export class Link {
         });
     }
 
+    /** Opens a stream to a port that the machine can reach. @param opened called before any of the stream's events */
+    forward(step: string, host: string, port: number, opened: (channel: ClientChannel) => void): Promise<void> {
+        return this.#request(step, (done) => {
+            // Where it comes from is something the server may log; we have no port of our own.
+            this.#client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
+                if (!error) {
+                    opened(channel);
+                }
+                done(error);
+            });
+        });
+    }
+
     /** Resolves when the server has answered everything that was sent before, or when the connection is lost. */
     ping(): Promise<void> {
         // Every server answers this request, with a refusal: we never asked it to listen anywhere.
@@ -121,11 +148,11 @@ export class Link {
     /** Ends the connection; resolves when it is closed. */
     close(): Promise<void> {
         return new Promise((resolve) => {
-            if (this.#socket.destroyed) {
+            if (this.#stream.destroyed) {
                 resolve();
                 return;
             }
-            this.#socket.once("close", () => resolve());
+            this.#stream.once("close", () => resolve());
             this.#lose("it was closed on our side");
         });
     }
@@ -153,11 +180,11 @@ export class Link {
 
     #keepAlive(): void {
         let unanswered = 0;
-        let seen = this.#socket.bytesRead;
+        let seen = this.#stream.bytesRead;
         const timer = setInterval(() => {
             // Anything that arrives is a sign of life: behind a long upload our question waits in our own queue.
-            unanswered = this.#socket.bytesRead === seen ? unanswered : 0;
-            seen = this.#socket.bytesRead;
+            unanswered = this.#stream.bytesRead === seen ? unanswered : 0;
+            seen = this.#stream.bytesRead;
             if (unanswered >= timing.keepaliveCount) {
                 this.#lose(`no sign of life for ${(timing.keepaliveInterval * timing.keepaliveCount) / 1000} s`);
                 return;
@@ -181,7 +208,7 @@ export class Link {
         this.slots.close();
         // A polite goodbye where it still can be sent, and then no waiting for an answer.
         this.#client.end();
-        this.#socket.destroySoon();
-        setTimeout(() => this.#socket.destroy(), 1_000).unref();
+        endSoon(this.#stream);
+        setTimeout(() => this.#stream.destroy(), 1_000).unref();
     }
 }

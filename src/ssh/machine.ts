@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { FleetError } from "../errors";
-import { machineName, type ResolvedConnection } from "./connection";
+import { machineName, placeOf, type ResolvedConnection } from "./connection";
 import type { Link } from "./link";
 import { type Exclusive, LockTalk, lockedError, takeTurn } from "./lock";
 import { mask } from "./mask";
@@ -73,6 +73,8 @@ export interface Machine {
     readonly name: string;
     /** The host key the server proved to have: `"ssh-ed25519 AAAA…"`. */
     readonly hostKey: string;
+    /** The host keys of the jump hosts on the way, by the name under which known_hosts lists them; empty without any. */
+    readonly proxyHostKeys: Readonly<Record<string, string>>;
     /**
      * Runs a script to its end. A script whose connection is lost runs on.
      *
@@ -111,12 +113,14 @@ const terminateScript = loadScript(__dirname, "terminate.sh");
 export class LinkedMachine implements Machine {
     readonly name: string;
     readonly hostKey: string;
+    readonly proxyHostKeys: Readonly<Record<string, string>>;
     readonly #link: Link;
     readonly #connection: ResolvedConnection;
 
     constructor(link: Link, connection: ResolvedConnection) {
         this.name = machineName(connection);
         this.hostKey = link.hostKey;
+        this.proxyHostKeys = link.proxyHostKeys;
         this.#link = link;
         this.#connection = connection;
     }
@@ -136,7 +140,7 @@ export class LinkedMachine implements Machine {
         }
         const start = Date.now();
         const endTurn = await takeTurn(
-            `${this.#connection.host}:${this.#connection.port}`,
+            placeOf(this.#connection),
             exclusive,
             (holder) => lockedError(this.name, step, holder, exclusive.wait),
             (holder) => tell(request, waitLine(holder)),

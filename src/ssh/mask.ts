@@ -3,16 +3,21 @@ import type { Connection } from "./connection";
 const secretKeys = ["password", "sudoPassword", "privateKeyPassword", "privateKey"] as const;
 
 /**
- * Takes every secret of a connection out of a text that comes from a machine or from a library, so that it may stand in a
+ * Takes every secret of a connection, and of those it goes through, out of a text that comes from a machine or from a library, so that it may stand in a
  * message. Of a private key every line is masked.
  */
 export function mask(text: string, connection: Connection): string {
-    const secrets = secretKeys
-        .flatMap((key) => (key === "privateKey" ? lines(connection[key]) : [connection[key]]))
-        .filter((secret): secret is string => secret !== undefined && secret !== "")
+    const secrets = secretsOf(connection)
         // A secret that contains another one must go first, or its rest would stay readable.
         .sort((a, b) => b.length - a.length);
     return secrets.reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
+}
+
+function secretsOf(connection: Connection): string[] {
+    const own = secretKeys
+        .flatMap((key) => (key === "privateKey" ? lines(connection[key]) : [connection[key]]))
+        .filter((secret): secret is string => secret !== undefined && secret !== "");
+    return connection.proxy === undefined ? own : [...own, ...secretsOf(connection.proxy)];
 }
 
 function lines(key: string | undefined): string[] {

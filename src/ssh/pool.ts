@@ -3,21 +3,29 @@ import { FleetError } from "../errors";
 import { type Connection, machineName, type ResolvedConnection, resolveConnection } from "./connection";
 import { agentSocket, collectCredentials } from "./credentials";
 import { dial } from "./dial";
-import { type HostKeyPolicy, hostKeyPolicy, judgeHostKey } from "./host-keys";
+import { judgeHostKey } from "./host-keys";
+import { knownHostsName } from "./known-hosts";
 import type { Link } from "./link";
 import { LinkedMachine, type Machine } from "./machine";
 import { mask } from "./mask";
+import { aboutProxy, type KnownHostKeys, type Stop, stopsOf } from "./stops";
 import { TranscribedMachine } from "./transcribed-machine";
 import { isTranscribing, transcribe } from "./transcript";
 
 /** What a caller of {@link connect} adds to the connection. */
-export interface ConnectOptions {
-    /** The host key this caller saw first; another one is refused unless `connection.hostKey` says otherwise. */
-    knownHostKey?: string;
+export interface ConnectOptions extends KnownHostKeys {
     /** Gets a line for each try while waiting: `"waiting for 203.0.113.10: connection refused (try 3)"`. */
     onProgress?: (line: string) => void;
     /** Milliseconds for all tries together. Default: as many tries as `dialErrorLimit` allows. */
     timeout?: number;
+}
+
+/** How somebody waits for a connection. */
+interface Waiting {
+    onProgress?: (line: string) => void;
+    timeout?: number;
+    /** Called off: he waits no more. */
+    signal?: AbortSignal;
 }
 
 interface Entry {
@@ -39,19 +47,12 @@ const pool = new Map<string, Entry>();
  * one dial; every caller's own idea of the host key is enforced.
  *
  * @throws FleetError INVALID_ARGUMENT, PRIVATE_KEY_INVALID, NO_AUTHENTICATION_METHOD, HOST_UNREACHABLE, HOST_NAME_UNKNOWN,
- * AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN, HOST_KEY_REVOKED, TIMEOUT, TRANSCRIPT_UNWRITABLE
+ * PROXY_FAILED, AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN, HOST_KEY_REVOKED, TIMEOUT,
+ * TRANSCRIPT_UNWRITABLE; those of a jump host name it
  */
 export async function connect(connection: Connection, options: ConnectOptions = {}): Promise<Machine> {
     const resolved = resolveConnection(connection);
-    const policy = hostKeyPolicy(resolved, options.knownHostKey);
-    const identity = identityOf(resolved);
-    let link = await obtain(identity, resolved, policy, options);
-    if (judgeHostKey(link.hostKey, policy, resolved) !== undefined) {
-        // A machine has several host keys. The one this connection was opened with is not the one this caller knows, so
-        // the server has to prove the other one: on a connection of its own, which fails when it cannot.
-        link = await obtain(`${identity} ${policy.accepted.join(",")}`, resolved, policy, options);
-    }
-    const machine = new LinkedMachine(link, resolved);
+    const machine = new LinkedMachine(await reach(stopsOf(resolved, options), options), resolved);
     return isTranscribing() ? new TranscribedMachine(machine, (text) => mask(text, resolved)) : machine;
 }
 
@@ -65,20 +66,33 @@ export async function closeAllConnections(): Promise<void> {
     await Promise.all(entries.map(async (entry) => entry.link.then((link) => link.close()).catch(() => {})));
 }
 
-async function obtain(
-    key: string,
-    connection: ResolvedConnection,
-    policy: HostKeyPolicy,
-    options: ConnectOptions,
-): Promise<Link> {
-    let entry = pool.get(key);
-    if (entry === undefined || entry.live?.isLost) {
-        entry = open(key, connection, policy);
+/** Connects to the last of the stops, over those before it. */
+async function reach(stops: Stop[], wait: Waiting): Promise<Link> {
+    const identity = identityOf(stops.at(-1)!.connection);
+    const link = await obtain(identity, stops, wait);
+    const keys: Record<string, string> = { ...link.proxyHostKeys, [link.address]: link.hostKey };
+    const isTrusted = ({ connection, policy }: Stop) =>
+        judgeHostKey(keys[knownHostsName(connection.host, connection.port)]!, policy, connection) === undefined;
+    if (stops.every(isTrusted)) {
+        return link;
     }
-    return entry.live ?? waitFor(entry, connection, options);
+    // A machine has several host keys. The one this connection was opened with is not the one this caller knows, so
+    // the server has to prove the other one: on a connection of its own, which fails when it cannot.
+    const known = stops.map(({ policy }) => policy.accepted.join(",")).join(" ");
+    return obtain(`${identity} ${known}`, stops, wait);
 }
 
-function open(key: string, connection: ResolvedConnection, policy: HostKeyPolicy): Entry {
+async function obtain(key: string, stops: Stop[], wait: Waiting): Promise<Link> {
+    let entry = pool.get(key);
+    if (entry === undefined || entry.live?.isLost) {
+        entry = open(key, stops);
+    }
+    return entry.live ?? waitFor(entry, stops.at(-1)!.connection, wait);
+}
+
+function open(key: string, stops: Stop[]): Entry {
+    const { connection, policy } = stops.at(-1)!;
+    const before = stops.slice(0, -1);
     const abort = new AbortController();
     const waiting: Entry["waiting"] = new Set();
     const progress = (line: string) => {
@@ -92,11 +106,18 @@ function open(key: string, connection: ResolvedConnection, policy: HostKeyPolicy
             pool.delete(key);
         }
     };
+    const reachHop =
+        before.length === 0
+            ? undefined
+            : () =>
+                  reach(before, { onProgress: progress, signal: abort.signal }).catch((error) => {
+                      throw aboutProxy(error, machineName(connection));
+                  });
     const action = { machine: machineName(connection), action: "connect", step: "connect" } as const;
     const link = transcribe(
         action,
         (text) => text,
-        async () => dial(connection, policy, await collectCredentials(connection), progress, abort.signal),
+        async () => dial(connection, policy, await collectCredentials(connection), reachHop, progress, abort.signal),
     );
     const entry: Entry = { link, abort, forget, waiting };
     pool.set(key, entry);
@@ -107,7 +128,7 @@ function open(key: string, connection: ResolvedConnection, policy: HostKeyPolicy
     return entry;
 }
 
-function waitFor(entry: Entry, connection: ResolvedConnection, options: ConnectOptions): Promise<Link> {
+function waitFor(entry: Entry, connection: ResolvedConnection, options: Waiting): Promise<Link> {
     const tell = (line: string) => options.onProgress?.(line);
     entry.waiting.add(tell);
     return new Promise<Link>((resolve, reject) => {
@@ -127,14 +148,27 @@ function waitFor(entry: Entry, connection: ResolvedConnection, options: ConnectO
                           }),
                       );
                   }, options.timeout);
+        const abort = () => {
+            leave();
+            reject(
+                new FleetError({
+                    code: "HOST_UNREACHABLE",
+                    machine: machineName(connection),
+                    step: "connect",
+                    message: "Nobody waits any more.",
+                }),
+            );
+        };
         const leave = () => {
             clearTimeout(timer);
+            options.signal?.removeEventListener("abort", abort);
             entry.waiting.delete(tell);
             if (entry.waiting.size === 0 && entry.live === undefined) {
                 entry.forget();
                 entry.abort.abort();
             }
         };
+        options.signal?.addEventListener("abort", abort);
         entry.link.then(
             (link) => {
                 leave();
@@ -148,10 +182,11 @@ function waitFor(entry: Entry, connection: ResolvedConnection, options: ConnectO
     });
 }
 
-/** Everything that decides who we are at which machine. Hashed, so that no secret lies in a key. */
+/** Everything that decides who we are at which machine, and how we get there. Hashed, so that no secret lies in a key. */
 function identityOf(connection: ResolvedConnection): string {
-    const { host, port, user, password, privateKey, privateKeyPassword, identityFile } = connection;
+    const { host, port, user, password, privateKey, privateKeyPassword, identityFile, proxy } = connection;
+    const way = proxy && identityOf(proxy);
     const agent = agentSocket(connection);
-    const parts = [host, port, user, password, privateKey, privateKeyPassword, identityFile, agent];
+    const parts = [host, port, user, password, privateKey, privateKeyPassword, identityFile, agent, way];
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }

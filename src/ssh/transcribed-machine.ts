@@ -19,6 +19,10 @@ export class TranscribedMachine implements Machine {
         return this.machine.hostKey;
     }
 
+    get proxyHostKeys(): Readonly<Record<string, string>> {
+        return this.machine.proxyHostKeys;
+    }
+
     run(request: RunRequest): Promise<RunResult> {
         const { step, script, args = [], stdin } = request;
         return transcribe(this.#action("run", step, script.name), this.mask, async (outcome) => {

@@ -60,6 +60,18 @@ describe("FleetResource", () => {
         }
     });
 
+    it("makes the secrets of jump hosts secret too, however deep", async () => {
+        const inner = { host: "c", privateKey: "k" };
+        const proxy = pulumi.output({ host: "b", password: "x", proxy: inner });
+        new Thing("behind", { connection: { host: "a", proxy } });
+        const thing = new Thing("plain", { connection: { host: "a", proxy: { host: "b", proxy: { host: "c" } } } });
+        expect(await pulumi.isSecret(thing.connection)).toBe(false);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        const { connection } = registered.find(({ name }) => name === "behind")!.inputs;
+        const secret = (value: unknown) => ({ [pulumi.runtime.specialSigKey]: pulumi.runtime.specialSecretSig, value });
+        expect(connection).toMatchObject(secret({ host: "a", proxy: { host: "b", password: "x", proxy: inner } }));
+    });
+
     it("makes the secrets in a connection secret and the outputs named so", async () => {
         const thing = new Thing("secret", { connection: { host: "a", password: "x" } });
         expect(await pulumi.isSecret(thing.connection)).toBe(true);

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { resolveConnection } from "../../../src/ssh/connection";
+import { placeOf, resolveConnection } from "../../../src/ssh/connection";
 import { mask } from "../../../src/ssh/mask";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -41,10 +41,31 @@ describe("connection", () => {
     });
 });
 
+describe("jump hosts", () => {
+    it("are checked and filled in to any depth", () => {
+        const proxy = { host: "B", proxy: { host: "[2001:DB8::1]", user: "jump" } };
+        expect(resolveConnection({ host: "a", proxy })).toMatchObject({
+            host: "a",
+            proxy: { host: "b", port: 22, user: "root", proxy: { host: "2001:db8::1", user: "jump" } },
+        });
+        expect(() => resolveConnection({ host: "a", proxy: { host: "b", proxy: { host: "" } } })).toThrow(
+            "connection.proxy.proxy.host must be",
+        );
+    });
+
+    it("make the same address another place", () => {
+        const place = (proxy?: { host: string; proxy?: { host: string } }) =>
+            placeOf(resolveConnection({ host: "10.0.0.5", proxy }));
+        expect(new Set([place(), place({ host: "b" }), place({ host: "c" })]).size).toBe(3);
+        expect(place({ host: "b", proxy: { host: "c" } })).toBe("10.0.0.5:22 via b:22 via c:22");
+    });
+});
+
 describe("masking", () => {
     it("takes out every secret, the longer ones first, and every line of a key", () => {
-        const connection = { host: "x", password: "abc", sudoPassword: "abcdef", privateKey: pem };
+        const proxy = { host: "y", proxy: { host: "z", password: "abcdefghi" } };
+        const connection = { host: "x", password: "abc", sudoPassword: "abcdef", privateKey: pem, proxy };
         const line = pem.split("\n")[3]!;
-        expect(mask(`abcdef abc ${line}.`, connection)).toBe("[secret] [secret] [secret].");
+        expect(mask(`abcdef abc ${line} abcdefghi.`, connection)).toBe("[secret] [secret] [secret] [secret].");
     });
 });

@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { connectionSchema } from "../../../src/provider/connection";
+import { unknownValue } from "../../../src/provider/json";
+import { validate } from "../../../src/provider/validate";
+
+const schema = z.strictObject({ connection: connectionSchema });
+const problems = (connection: object) =>
+    validate(schema, { connection }).problems.map(({ path, problem }) => `${path.join(".")}: ${problem}`);
+
+describe("the connection argument", () => {
+    it("takes jump hosts to any depth, with parts that are not known yet, and fills in the defaults", () => {
+        const proxy = { host: "b", password: unknownValue, proxy: { host: "c", user: "jump", password: null } };
+        expect(validate(schema, { connection: { host: "a", proxy } })).toEqual({
+            problems: [],
+            value: {
+                connection: {
+                    ...{ host: "a", port: 22, user: "root" },
+                    proxy: {
+                        ...{ host: "b", port: 22, user: "root", password: unknownValue },
+                        proxy: { host: "c", port: 22, user: "jump" },
+                    },
+                },
+            },
+        });
+    });
+
+    it.each([["known"], [unknownValue]])("finds mistakes in jump hosts beside a value that is %s", (password) => {
+        const found = problems({ host: "a", proxy: { host: "b", prot: 1, proxy: { host: "c", port: 0, password } } });
+        expect(found).toEqual(
+            expect.arrayContaining([
+                "connection.proxy.prot: there is no such argument; did you mean port?",
+                "connection.proxy.proxy.port: expected a port from 1 to 65535",
+            ]),
+        );
+        expect(found).toHaveLength(2);
+    });
+});
