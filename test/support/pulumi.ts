@@ -42,6 +42,8 @@ export interface CommandOptions {
     timeout?: number;
     /** Further environment variables. */
     env?: Record<string, string>;
+    /** What the command finds on its standard input; default nothing. */
+    input?: string;
 }
 
 /** How a command ended. */
@@ -155,9 +157,13 @@ export class PulumiProject {
         return JSON.parse((await this.run(["stack", "output", "--json", "--show-secrets"])).stdout);
     }
 
-    /** Sets a value of the stack's configuration. */
+    /** Sets a value of the stack's configuration. A secret one is in no command line. */
     async config(key: string, value: string, options: { secret?: boolean } = {}): Promise<void> {
-        await this.run(["config", "set", options.secret ? "--secret" : "--plaintext", key, "--", value]);
+        if (options.secret) {
+            await this.run(["config", "set", "--secret", key], { input: value });
+        } else {
+            await this.run(["config", "set", "--plaintext", key, "--", value]);
+        }
     }
 
     /** Replaces the text of the program. */
@@ -181,11 +187,12 @@ export class PulumiProject {
     }
 
     /** Starts a command of the CLI, in a process group of its own, and leaves the rest to the caller. */
-    spawn(args: string[], options: Pick<CommandOptions, "timeout" | "env"> = {}): RunningCommand {
+    spawn(args: string[], options: Pick<CommandOptions, "timeout" | "env" | "input"> = {}): RunningCommand {
         return new RunningCommand(this.pulumi, ["--non-interactive", "--color", "never", ...args], {
             cwd: this.directory,
             env: { ...this.env, ...options.env },
             timeout: options.timeout ?? defaultTimeout,
+            input: options.input,
         });
     }
 
@@ -265,19 +272,24 @@ export class RunningCommand {
     output = "";
     private readonly listeners = new Set<() => void>();
 
-    constructor(command: string, args: string[], options: { cwd: string; env: NodeJS.ProcessEnv; timeout: number }) {
+    constructor(
+        command: string,
+        args: string[],
+        options: { cwd: string; env: NodeJS.ProcessEnv; timeout: number; input?: string },
+    ) {
         const start = Date.now();
         const title = ["pulumi", ...args].join(" ");
         const child = spawn(command, args, {
             cwd: options.cwd,
             env: options.env,
-            stdio: ["ignore", "pipe", "pipe"],
+            stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
             detached: true,
         });
+        child.stdin?.end(options.input);
         this.pid = child.pid!;
         const streams = { stdout: "", stderr: "" };
         for (const name of ["stdout", "stderr"] as const) {
-            child[name].setEncoding("utf8").on("data", (text: string) => {
+            child[name]!.setEncoding("utf8").on("data", (text: string) => {
                 streams[name] += text;
                 this.output += text;
                 this.tell();
@@ -287,8 +299,8 @@ export class RunningCommand {
             const deadline = setTimeout(() => {
                 this.signalGroup("SIGKILL");
                 // A process that left the group may keep the streams open for ever.
-                child.stdout.destroy();
-                child.stderr.destroy();
+                child.stdout!.destroy();
+                child.stderr!.destroy();
                 reject(new Error(`${title}: not finished after ${options.timeout} ms\n${this.output}`));
             }, options.timeout);
             child.once("error", (error) => {

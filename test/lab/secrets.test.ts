@@ -1,0 +1,270 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Lab, type LabHost } from "../../lab";
+import { Evidence, secretLines } from "../support/evidence";
+import { describeLab } from "../support/levels";
+import { type CommandOptions, PulumiProject } from "../support/pulumi";
+import { type Sightings, Watcher } from "../support/watcher";
+
+jest.setTimeout(900_000);
+
+/** A program that also shows what it may: whole resources as outputs, and what the Docker API says over its own connection. */
+const program = `
+    import * as pulumi from "@pulumi/pulumi";
+    import { DockerHost, dockerClient } from "pulumi-docker-fleet";
+
+    const config = new pulumi.Config();
+    export const web = new DockerHost("web", {
+        connection: { host: config.require("host"), hostKey: config.require("hostKey") },
+        hold: config.getBoolean("hold"),
+    });
+    export const volumes = pulumi.all([web.connection, web.hostKey, web.engineVersion]).apply(async ([connection, hostKey]) => {
+        const docker = await dockerClient({ connection, hostKey });
+        return (await docker.listVolumes()).Volumes.map(({ Name }) => Name);
+    });
+    export const planted = config.get("planted");
+`;
+
+const distinctive = (name: string) => `${name}-${randomBytes(10).toString("hex")}`;
+
+describeLab("secrets", () => {
+    const passwords = {
+        "the login password": distinctive("login"),
+        "the wrong login password": distinctive("wrong-login"),
+        "the wrong sudo password": distinctive("wrong-sudo"),
+        "the second line of a bad password": distinctive("second-line"),
+        "the passphrase": distinctive("passphrase"),
+        "the wrong passphrase": distinctive("wrong-passphrase"),
+    };
+    const planted = distinctive("planted");
+    const evidence = new Evidence();
+    const secrets: Record<string, string> = { ...passwords };
+    let lab: Lab;
+    let host: LabHost;
+    let project: PulumiProject;
+    let scratch: string;
+    let here: Sightings;
+    let there: Sightings;
+    let commands = 0;
+
+    /** Runs a command of the CLI, and keeps what it printed, its event log and the state that it left. */
+    async function pulumi(args: string[], options: CommandOptions = {}): Promise<string> {
+        const events = join(scratch, `events-${++commands}.json`);
+        const logged = ["up", "refresh", "destroy", "preview"].includes(args[0]!);
+        const { output } = await project.run(logged ? [...args, "--event-log", events] : args, {
+            ...options,
+            timeout: 300_000,
+            env: { PULUMI_DEBUG_COMMANDS: "true" },
+        });
+        evidence.add(`the output of "pulumi ${args.join(" ")}"`, output);
+        if (logged) {
+            expect(existsSync(events)).toBe(true);
+            evidence.add(`the event log of "pulumi ${args.join(" ")}"`, readFileSync(events));
+            evidence.add(
+                `the exported state after "pulumi ${args.join(" ")}"`,
+                (await project.run(["stack", "export"])).stdout,
+            );
+        }
+        return output;
+    }
+
+    async function configure(secret: Record<string, string | undefined>): Promise<void> {
+        for (const [key, value] of Object.entries(secret)) {
+            if (value === undefined) await project.run(["config", "rm", `dockerfleet:${key}`]);
+            else await project.config(`dockerfleet:${key}`, value, { secret: true });
+        }
+    }
+
+    const apply = ["up", "--yes", "--skip-preview"];
+
+    beforeAll(async () => {
+        execFileSync(process.execPath, [join(__dirname, "../../tools/build.mjs"), "--if-needed"]);
+        lab = await Lab.open();
+        host = await lab.up(lab.uniqueName("secre"), { layer: "docker" });
+        scratch = mkdtempSync(join(tmpdir(), "fleet-secrets-"));
+        const temporary = join(scratch, "tmp");
+        mkdirSync(temporary);
+        const key = join(scratch, "key");
+        execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
+        Object.assign(secrets, secretLines("the private key without its passphrase", readFileSync(key, "utf8")));
+        execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", passwords["the passphrase"], "-f", key]);
+        const privateKey = readFileSync(key, "utf8");
+        Object.assign(secrets, secretLines("the encrypted private key", privateKey));
+        await host.exec("chpasswd", { input: `admin:${passwords["the login password"]}\n` });
+        await host.exec("cat >>/home/admin/.ssh/authorized_keys", { input: readFileSync(`${key}.pub`) });
+        // The more a machine writes down, the better.
+        await host.exec("echo LogLevel DEBUG3 >/etc/ssh/sshd_config.d/debug.conf; systemctl reload ssh");
+        rmSync(key);
+
+        project = await PulumiProject.create({ program, env: { TMPDIR: temporary } });
+        await project.config("host", host.address);
+        await project.config("hostKey", host.hostKey);
+        await project.config("dockerfleet:user", "admin");
+        await project.config("dockerfleet:dialErrorLimit", "0");
+        await project.config("dockerfleet:transcript", join(scratch, "transcript.jsonl"));
+
+        const watchers = [
+            Watcher.here(`PULUMI_HOME=${project.env.PULUMI_HOME}`, [temporary]),
+            await Watcher.on(host, ["/tmp", "/run", "/var/lib/pulumi-docker-fleet"]),
+        ];
+        try {
+            await run(privateKey);
+            await plant();
+        } finally {
+            [here, there] = (await Promise.all(watchers.map((watcher) => watcher.stop()))) as [Sightings, Sightings];
+        }
+        await collect();
+    }, 900_000);
+
+    afterAll(async () => {
+        await project?.remove();
+        await lab?.close();
+        if (scratch) rmSync(scratch, { recursive: true, force: true });
+    });
+
+    /** A life of a resource, with what goes wrong in one. */
+    async function run(privateKey: string): Promise<void> {
+        await configure({ password: passwords["the login password"] });
+        await pulumi(["preview", "--diff"]);
+        await pulumi(["preview", "--json"]);
+        await pulumi([...apply, "--diff", "--debug"]);
+        await pulumi(["refresh", "--yes", "--diff", "--debug"]);
+        await pulumi(["preview", "--refresh", "--json"]);
+
+        await configure({ password: undefined, privateKey, privateKeyPassword: passwords["the passphrase"] });
+        await configure({ sudoPassword: passwords["the login password"] });
+        await pulumi(["preview", "--json"]);
+        await project.config("hold", "false");
+        await pulumi(["up", "--yes", "--diff", "--debug"]);
+
+        const fails = async (setting: Record<string, string | undefined>, code: string) => {
+            await configure(setting);
+            await project.config("hold", "true");
+            const output = await pulumi([...apply, "--diff", "--debug"], { expect: "failure" });
+            expect(output).toContain(`[${code}]`);
+            await pulumi(["refresh", "--yes", "--skip-preview"], { expect: "any" });
+        };
+        await fails({ sudoPassword: passwords["the wrong sudo password"] }, "SUDO_PASSWORD_WRONG");
+        await fails({ privateKeyPassword: passwords["the wrong passphrase"] }, "PRIVATE_KEY_INVALID");
+        await configure({ privateKey: undefined, privateKeyPassword: undefined });
+        await fails({ password: passwords["the wrong login password"] }, "AUTHENTICATION_FAILED");
+        const lines = `first line\n${passwords["the second line of a bad password"]}`;
+        await fails({ password: passwords["the login password"], sudoPassword: lines }, "INVALID_ARGUMENT");
+
+        await configure({ sudoPassword: undefined });
+        await pulumi([...apply, "--debug"]);
+        for (const args of [
+            ["stack"],
+            ["stack", "output", "--json"],
+            ["config"],
+            ["config", "--json"],
+            ["stack", "history", "--json"],
+        ]) {
+            await pulumi(args);
+        }
+    }
+
+    /** Puts a text into every place that is searched, by the ways in which a secret could get there. */
+    async function plant(): Promise<void> {
+        await project.config("planted", planted);
+        await pulumi([...apply, "--diff"]);
+        writeFileSync(join(project.env.TMPDIR!, "planted"), planted);
+        appendFileSync(join(scratch, "transcript.jsonl"), `${planted}\n`);
+        await host.exec(
+            'read -r text; sh -c "sleep 1; : $text"; env "P=$text" sleep 1; echo "$text" >/tmp/planted; logger "$text"',
+            {
+                input: `${planted}\n`,
+            },
+        );
+        await pulumi(["destroy", "--yes", "--diff", "--debug"]);
+    }
+
+    async function collect(): Promise<void> {
+        // Pulumi itself hands a program its configuration in this variable, and the passphrase of the tests is none of ours.
+        const ours = here.lines.filter((line) => !/^env \d+ PULUMI_CONFIG=/.test(line));
+        for (const [name, { lines }] of [
+            ["here", { lines: ours }],
+            ["on the machine", there],
+        ] as const) {
+            for (const kind of ["args", "env", "file"]) {
+                evidence.add(`${kind} ${name}`, lines.filter((line) => line.startsWith(`${kind} `)).join("\n"));
+            }
+        }
+        evidence.addTree("the project, its state or its logs:", dirname(project.directory));
+        evidence.addTree("temporary files:", project.env.TMPDIR!);
+        evidence.add("the transcript", readFileSync(join(scratch, "transcript.jsonl")));
+        evidence.add("the machine's journal", (await host.exec("journalctl --all --output=export")).stdout);
+        const files =
+            "tar -cf - --exclude=/var/lib/docker --exclude=/var/lib/apt --exclude=/var/cache --exclude=/var/log/journal";
+        evidence.add(
+            "the machine's files",
+            (await host.exec(`${files} /tmp /run /var /root /home /etc 2>/dev/null; true`)).stdout,
+        );
+    }
+
+    it("are nowhere to be found: state, output, event log, transcript, process lists, temporary files, journal", () => {
+        expect(evidence.search(secrets)).toEqual([]);
+    });
+
+    it("would have been found: a planted text is, in each of these places", () => {
+        const found = evidence.search({ it: planted }).join("\n");
+        for (const place of [
+            /^it is in the output of "pulumi up/m,
+            /^it is in the event log of "pulumi up/m,
+            /^it is in the exported state after "pulumi up/m,
+            /^it is in the project, .*\/state\/.*\.json/m,
+            /^it is in args here$/m,
+            /^it is in file here$/m,
+            /^it is in args on the machine$/m,
+            /^it is in env on the machine$/m,
+            /^it is in file on the machine$/m,
+            /^it is in temporary files/m,
+            /^it is in the transcript$/m,
+            /^it is in the machine's journal$/m,
+            /^it is in the machine's files$/m,
+        ]) {
+            expect(found).toMatch(place);
+        }
+    });
+
+    it("were looked for often, and where something happened", () => {
+        for (const { samples, lines } of [here, there]) {
+            expect(samples).toBeGreaterThan(1_000);
+            expect(lines.length).toBeGreaterThan(50);
+        }
+        const seen = there.lines.join("\n");
+        expect(seen).toMatch(/^args \d+ sudo .*sh -c/m);
+        expect(here.lines.join("\n")).toMatch(/^args \d+ .*dynamic-provider/m);
+        const actions = readFileSync(join(scratch, "transcript.jsonl"), "utf8");
+        for (const part of [
+            '"connect"',
+            '"run"',
+            '"openUnixSocket"',
+            '"SUDO_PASSWORD_WRONG"',
+            '"AUTHENTICATION_FAILED"',
+            "DockerHost::web",
+        ]) {
+            expect(actions).toContain(part);
+        }
+        console.info(
+            `searched ${Math.round(evidence.size / 2 ** 20)} MiB; looked ${here.samples} times here (at most ${here.longest} ms apart), ${there.samples} times there (at most ${there.longest} ms apart)`,
+        );
+    });
+
+    it("are printed by the engine's own -v=9, of which docs/ssh.md warns, and are in the program's environment", async () => {
+        const { output } = await project.run(["preview", "-v=9", "--logtostderr"], { expect: "any" });
+        const log = new Evidence();
+        log.add("the engine's own log", output);
+        log.add("PULUMI_CONFIG", here.lines.filter((line) => /^env \d+ PULUMI_CONFIG=/.test(line)).join("\n"));
+        expect(log.search(passwords)).toEqual(
+            expect.arrayContaining([
+                "the login password is in the engine's own log",
+                "the login password is in PULUMI_CONFIG",
+            ]),
+        );
+        expect(readFileSync(join(__dirname, "../../docs/ssh.md"), "utf8")).toContain("-v=9");
+    });
+});
