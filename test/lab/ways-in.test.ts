@@ -1,0 +1,96 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Lab, type LabHost, type Release, releases } from "../../lab";
+import { FleetError } from "../../src/errors";
+import { closeAllConnections, connect } from "../../src/ssh";
+import { Agent } from "../ssh/agent";
+import { DocsTable, markdownTable } from "../support/docs-table";
+import { KeyForms } from "../support/keys";
+import { describeLab } from "../support/levels";
+import { type Surroundings, type Way, ways } from "../support/ways-in";
+
+jest.setTimeout(180_000);
+
+/** How a way ends: "yes", the code of its error, or a dash where the release lacks what it needs. */
+type Outcome = string;
+
+describeLab("the ways in", () => {
+    const table = new Map<string, Record<string, Outcome>>();
+    const surroundings = {} as Record<Release, Surroundings>;
+    let lab: Lab;
+    let keys: KeyForms;
+    let agent: Agent;
+    let directory: string;
+
+    beforeAll(async () => {
+        lab = await Lab.open();
+        directory = mkdtempSync(join(tmpdir(), "fleet-ways-"));
+        keys = new KeyForms();
+        agent = await Agent.start(directory);
+        for (const path of [...keys.strangers(7), keys.path]) agent.add(path);
+        await Promise.all(releases.map(prepare));
+    }, 900_000);
+
+    afterAll(async () => {
+        agent?.stop();
+        keys?.remove();
+        await closeAllConnections();
+        await lab?.close();
+        if (directory) rmSync(directory, { recursive: true, force: true });
+    });
+
+    async function prepare(release: Release): Promise<void> {
+        const host: LabHost = await lab.up(lab.uniqueName("ways"), { release });
+        const script = readFileSync(join(__dirname, "../support/ways-in.sh"), "utf8");
+        await host.exec(`cat >/run/ways-in.sh; sh /run/ways-in.sh '${lab.password}' '${keys.publicKey}'`, {
+            input: script,
+            timeout: 300_000,
+        });
+        surroundings[release] = {
+            lab,
+            host,
+            keys,
+            agent: agent.socket,
+            directory: mkdtempSync(join(directory, release)),
+        };
+    }
+
+    /** Goes a way in, and asks the machine who has come. */
+    async function attempt(way: Way, release: Release): Promise<Outcome> {
+        if (way.missingIn?.includes(release)) return "–";
+        const { host } = surroundings[release];
+        const { address, hostKey } = host;
+        const script = { name: "who.sh", text: "id -u" };
+        try {
+            const own = await way.connection(surroundings[release]);
+            const machine = await connect({ host: address, hostKey, dialErrorLimit: 0, perDialTimeout: 60, ...own });
+            const { stdout } = await machine.run({ step: "ask who we are", script });
+            return stdout === "0\n" ? "yes" : `uid ${stdout.trim()}`;
+        } catch (error) {
+            if (error instanceof FleetError) return error.code;
+            throw error;
+        }
+    }
+
+    it.each(ways.map((way) => [way.name, way] as const))("%s", async (name, way) => {
+        const outcomes: Record<string, Outcome> = {};
+        for (const release of releases) {
+            outcomes[release] = await attempt(way, release);
+        }
+        table.set(name, outcomes);
+        await closeAllConnections();
+        const due = way.refused ?? "yes";
+        expect(outcomes).toEqual(
+            Object.fromEntries(releases.map((release) => [release, way.missingIn?.includes(release) ? "–" : due])),
+        );
+    });
+
+    it("are those in docs/ssh.md (UPDATE_DOCS=1 rewrites them)", () => {
+        const rows = ways.map(({ name }) => [name, ...releases.map((release) => table.get(name)![release]!)]);
+        const found = markdownTable([["Way in", ...releases], ...rows]);
+        const page = new DocsTable("ssh.md", "ways-in");
+        page.update(found);
+        expect(page.text).toBe(found);
+    });
+});
