@@ -89,16 +89,17 @@ function completeWith(connection: pulumi.Input<ConnectionArgs>, defaults: Defaul
     return pulumi.unsecret(pulumi.output(connection)).apply((known) => complete(known as ConnectionArgs, defaults));
 }
 
-function complete(connection: ConnectionArgs, defaults: Defaults): ConnectionArgs {
-    const wrapped: ConnectionArgs = { ...withDefaults(connection, defaults) };
-    for (const key of secretConnectionKeys) {
-        if (wrapped[key] !== undefined) {
-            wrapped[key] = pulumi.secret(wrapped[key]);
-        }
-    }
+function complete(given: ConnectionArgs, defaults: Defaults): ConnectionArgs {
+    const { connection, secrets } = withDefaults(given, defaults);
+    const wrapped: ConnectionArgs = { ...connection };
     if (connection.proxy !== undefined) {
         // The defaults are those of the machines, which a jump host is not one of.
         wrapped.proxy = completeWith(connection.proxy, {});
+    }
+    for (const key of [...secretConnectionKeys, ...secrets]) {
+        if (wrapped[key] !== undefined) {
+            Object.assign(wrapped, { [key]: pulumi.secret(wrapped[key]) });
+        }
     }
     return wrapped;
 }

@@ -10,12 +10,25 @@ import { type ConnectionArgs, secretConnectionKeys } from "./connection";
 export const namespace = "dockerfleet";
 
 /** The arguments of a connection that make sense for a whole stack: all but those that tell one machine from another. */
-export type DefaultKey = Exclude<keyof ConnectionArgs & keyof Connection, "host" | "hostKey" | "proxy">;
+export type DefaultKey = Exclude<keyof ConnectionArgs & keyof Connection, "host" | "hostKey">;
 
 /** Makes an argument out of the text in the configuration; undefined when the text is not of that kind. */
 type Read<T> = (text: string) => T | undefined;
 
 const text: Read<string> = (given) => (given === "" ? undefined : given);
+/** One text, or a JSON array of them. */
+const texts: Read<string | string[]> = (given) => {
+    if (!given.trimStart().startsWith("[")) {
+        return text(given);
+    }
+    const list = json(given);
+    return Array.isArray(list) && list.every((part) => typeof part === "string") ? list : undefined;
+};
+const object: Read<Connection> = (given) => {
+    const value = json(given);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? (value as Connection) : undefined;
+};
 const number: Read<number> = (given) => (/^-?\d+(\.\d+)?$/.test(given) ? Number(given) : undefined);
 
 /**
@@ -28,7 +41,7 @@ const readers: { [K in DefaultKey]-?: { read: Read<NonNullable<Connection[K]>>; 
     password: { read: text, expected: "a password" },
     privateKey: { read: text, expected: "the text of a private key" },
     privateKeyPassword: { read: text, expected: "a passphrase" },
-    identityFile: { read: text, expected: "a path" },
+    identityFile: { read: texts, expected: "a path, or a JSON array of paths" },
     agentSocketPath: { read: text, expected: "a path" },
     strictHostKeyChecking: {
         read: (given) => (given === "yes" || given === "accept-new" ? given : undefined),
@@ -36,6 +49,7 @@ const readers: { [K in DefaultKey]-?: { read: Read<NonNullable<Connection[K]>>; 
     },
     userKnownHostsFile: { read: text, expected: "a path" },
     sudoPassword: { read: text, expected: "a password" },
+    proxy: { read: object, expected: "a connection as a JSON object" },
     dialErrorLimit: { read: number, expected: "a number" },
     perDialTimeout: { read: number, expected: "a number of seconds" },
 };
@@ -61,8 +75,15 @@ interface Default {
     secret: boolean;
 }
 
-/** Fills what a connection does not give. Doing it twice changes nothing. */
-export function withDefaults(connection: ConnectionArgs, defaults: Defaults): ConnectionArgs {
+/**
+ * Fills what a connection does not give. Doing it twice changes nothing.
+ *
+ * @returns the connection, and the names of what is a secret because it is one in the configuration
+ */
+export function withDefaults(
+    connection: ConnectionArgs,
+    defaults: Defaults,
+): { connection: ConnectionArgs; secrets: DefaultKey[] } {
     const gives = (key: DefaultKey) => connection[key] !== undefined && connection[key] !== null;
     const isTaken = (key: DefaultKey) =>
         !gives(key) &&
@@ -70,31 +91,52 @@ export function withDefaults(connection: ConnectionArgs, defaults: Defaults): Co
         // What sudo asks for is the password of the login, unless the connection says otherwise.
         !(key === "sudoPassword" && gives("password"));
     const result: Record<string, unknown> = { ...connection };
+    const secrets: DefaultKey[] = [];
     for (const key of Object.keys(defaults) as DefaultKey[]) {
         const { value, secret } = defaults[key]!;
+        const fit = fitting(key, value, connection, defaults);
+        // What is equal came from here, through the output of another resource, where all of a connection is secret or nothing.
+        const cameBack = isDeepStrictEqual(result[key], fit);
         if (isTaken(key)) {
-            const given = ofTheUser.includes(key)
-                ? onlyFor(defaults.user?.value, connection.user, value)
-                : (value as pulumi.Input<unknown>);
-            result[key] = secret && given !== undefined ? pulumi.secret(given) : given;
-        } else if (secret && isDeepStrictEqual(result[key], value)) {
-            // It came from here, through the output of another resource, where all of a connection is secret or nothing.
-            result[key] = pulumi.secret(value);
+            result[key] = fit;
+        }
+        if (secret && result[key] !== undefined && (isTaken(key) || cameBack)) {
+            secrets.push(key);
         }
     }
-    return result as unknown as ConnectionArgs;
+    return { connection: result as unknown as ConnectionArgs, secrets };
 }
 
-/** A value that is given away only when the two users are the same, or there are not two. */
-function onlyFor(ours: unknown, theirs: pulumi.Input<string> | undefined, value: unknown): pulumi.Input<unknown> {
-    if (ours === undefined || theirs === undefined) {
-        return value as pulumi.Input<unknown>;
+/** What of a default is good for this connection: nothing or, of the proxies, the rest of the way. */
+function fitting(
+    key: DefaultKey,
+    value: unknown,
+    connection: ConnectionArgs,
+    defaults: Defaults,
+): pulumi.Input<unknown> {
+    const user = defaults.user?.value;
+    if (ofTheUser.includes(key) && user !== undefined && connection.user !== undefined) {
+        return whenKnown(connection.user, (theirs) => (theirs === user ? value : undefined));
     }
-    return typeof theirs === "string"
-        ? theirs === ours
-            ? (value as pulumi.Input<unknown>)
-            : undefined
-        : pulumi.output(theirs).apply((known) => (known === ours ? value : undefined));
+    if (key === "proxy") {
+        return whenKnown(connection.host, (host) => wayTo(host, value as Connection));
+    }
+    return value as pulumi.Input<unknown>;
+}
+
+/** The way to a machine that may be one of the jump hosts itself. */
+function wayTo(host: string, proxy: Connection): Connection | undefined {
+    for (let hop: Connection | undefined = proxy; hop !== undefined; hop = hop.proxy) {
+        if (hop.host === host) {
+            return hop.proxy;
+        }
+    }
+    return proxy;
+}
+
+/** At once for a plain text, so that the result is as plain. */
+function whenKnown(value: pulumi.Input<string>, decide: (known: string) => unknown): pulumi.Input<unknown> {
+    return typeof value === "string" ? (decide(value) as pulumi.Input<unknown>) : pulumi.output(value).apply(decide);
 }
 
 /**
@@ -116,7 +158,9 @@ export function readDefaults(): Defaults {
                 throw refusal(`${fullKey}: expected ${expected}.`);
             }
             defaults[key as DefaultKey] = { value, secret: isSecret(fullKey) };
-            warnOfClearText(key, fullKey);
+            if (!isSecret(fullKey) && holdsSecret(key, value)) {
+                warnOfClearText(fullKey);
+            }
         } else if (!otherSettings.includes(key)) {
             throw refusal(`${fullKey}: there is no such setting; ${hint(key)}`);
         }
@@ -124,8 +168,16 @@ export function readDefaults(): Defaults {
     return defaults;
 }
 
+function json(given: string): unknown {
+    try {
+        return JSON.parse(given);
+    } catch {
+        return undefined;
+    }
+}
+
 function hint(key: string): string {
-    if (key === "host" || key === "hostKey" || key === "proxy") {
+    if (key === "host" || key === "hostKey") {
         return "it belongs to one machine: give it in the program.";
     }
     const names = [...defaultKeys, ...otherSettings];
@@ -158,10 +210,18 @@ function isSecret(fullKey: string): boolean {
     return isConfigSecret?.(fullKey) ?? true;
 }
 
+/** Whether an argument is secret, or has one inside. */
+function holdsSecret(key: string, value: unknown): boolean {
+    return (
+        (secretConnectionKeys as readonly string[]).includes(key) ||
+        (key === "proxy" && Object.entries(value as Connection).some(([name, part]) => holdsSecret(name, part)))
+    );
+}
+
 const warned = new Set<string>();
 
-function warnOfClearText(key: string, fullKey: string): void {
-    if ((secretConnectionKeys as readonly string[]).includes(key) && !isSecret(fullKey) && !warned.has(fullKey)) {
+function warnOfClearText(fullKey: string): void {
+    if (!warned.has(fullKey)) {
         warned.add(fullKey);
         void pulumi.log.warn(
             `${fullKey} is in clear text in the stack's configuration file. Set it with: pulumi config set --secret ${fullKey}`,

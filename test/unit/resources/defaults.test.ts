@@ -39,6 +39,13 @@ describe("a connection", () => {
         });
     });
 
+    it("gets lists out of JSON", async () => {
+        configure({ identityFile: '["~/.ssh/a", "b"]' });
+        expect(await registered({ host: "a" })).toEqual({ host: "a", identityFile: ["~/.ssh/a", "b"] });
+        configure({ identityFile: "~/.ssh/a" });
+        expect(await registered({ host: "a" })).toEqual({ host: "a", identityFile: "~/.ssh/a" });
+    });
+
     it("that is another resource's gets the same, and no more the second time", async () => {
         configure({ user: "admin", password: "p", sudoPassword: "s" });
         const once = { host: "a", user: "admin", password: "p", sudoPassword: "s" };
@@ -74,6 +81,41 @@ describe("a connection", () => {
         expect(await registered({ host: "a", user: "bob" })).toMatchObject({ password: "p" });
         configure({ user: "admin", privateKey: "k" });
         expect(await registered({ host: "a", user: "bob" })).toMatchObject({ privateKey: "k" });
+    });
+});
+
+describe("a way through jump hosts", () => {
+    const outer = { host: "outer", user: "jump" };
+    const inner = { host: "inner", proxy: outer };
+
+    it("is that of every machine that has none of its own, and the jump hosts get no defaults", async () => {
+        configure({ user: "admin", proxy: JSON.stringify(inner) }, []);
+        expect(await registered({ host: "a" })).toEqual({ host: "a", user: "admin", proxy: inner });
+        expect(await registered({ host: "a", proxy: { host: "own" } })).toMatchObject({ proxy: { host: "own" } });
+    });
+
+    it("ends before a machine that is one of them", async () => {
+        configure({ proxy: JSON.stringify(inner) }, []);
+        expect(await registered({ host: "inner" })).toEqual({ host: "inner", proxy: outer });
+        expect(await registered({ host: pulumi.output("inner") })).toEqual({ host: "inner", proxy: outer });
+        expect(await registered({ host: "outer" })).toEqual({ host: "outer" });
+    });
+
+    it("keeps its passwords secret, and all of it when the configuration does", async () => {
+        const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+        const proxy = { host: "outer", password: "p" };
+        configure({ proxy: JSON.stringify(proxy) }, []);
+        expect(warn.mock.calls).toEqual([]);
+        const open = (completeConnection({ host: "a" }) as ConnectionArgs).proxy as ConnectionArgs;
+        expect(open.host).toBe("outer");
+        expect(warn.mock.calls).toEqual([[expect.stringContaining("dockerfleet:proxy is in clear text")]]);
+        warn.mockRestore();
+        expect(await pulumi.isSecret(pulumi.output(open.password))).toBe(true);
+        configure({ proxy: JSON.stringify(proxy) }, ["proxy"]);
+        for (const connection of [{ host: "a" }, { host: "a", proxy }]) {
+            const hidden = (completeConnection(connection) as ConnectionArgs).proxy;
+            expect(await pulumi.isSecret(pulumi.output(hidden))).toBe(true);
+        }
     });
 });
 
@@ -114,6 +156,9 @@ describe("a setting", () => {
         ["port", "ssh", "a number"],
         ["strictHostKeyChecking", "no", '"yes" or "accept-new"'],
         ["user", "", "a user name"],
+        ["proxy", "bastion", "a connection as a JSON object"],
+        ["proxy", '["bastion"]', "a connection as a JSON object"],
+        ["identityFile", "[1]", "a path, or a JSON array of paths"],
     ])("%s that cannot be read (%p) is an error without the value", (key, value, expected) => {
         configure({ [key]: value });
         expect(() => completeConnection(pulumi.output({ host: "a" }))).toThrow(
