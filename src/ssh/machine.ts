@@ -365,7 +365,8 @@ export class LinkedMachine implements Machine {
                 timeout: 5_000,
                 ignoreSlots: true,
             });
-            await Promise.race([second.ended, session.ended, new Promise((resolve) => setTimeout(resolve, 5_000))]);
+            // Not session.ended: a login shell around the script can be gone while the script still ignores its TERM.
+            await Promise.race([second.ended, new Promise((resolve) => setTimeout(resolve, 5_000))]);
             second.close();
         } catch {
             // No session left, or no connection: ask sshd, which can at least signal the login's own processes.

@@ -125,6 +125,7 @@ describeSsh("when the connection is lost", () => {
                 step: "long",
                 script: script(text),
                 args: [file],
+                sudo: false,
                 onLine: (line) => line === "2" && wire.cut(),
             }),
         );
