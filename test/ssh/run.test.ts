@@ -83,7 +83,7 @@ describeSsh("running a script", () => {
         const error = await failure(run(text, { maxBytes: 10_000 }));
         expect(error.code).toBe("OUTPUT_TOO_LARGE");
         // Killed is not yet collected by its parent.
-        await until(() => !existsSync(`/proc/${readFileSync(pidFile, "utf8").trim()}`), "the end of the script", 1_000);
+        await until(() => !existsSync(`/proc/${readFileSync(pidFile, "utf8").trim()}`), "the end of the script");
     });
 
     it("does not keep the 100 MB that a script prints beyond its cap", async () => {
@@ -111,14 +111,14 @@ describeSsh("running a script", () => {
         expect(ms).toBeLessThan(3_000);
         const pids = readFileSync(pidFile, "utf8").trim().split("\n");
         expect(pids).toHaveLength(2);
-        await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)), "the end of both processes", 2_000);
+        await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)), "the end of both processes");
     });
 
     it("ends a script that ignores TERM as well", async () => {
         const pidFile = join(sshd.directory, "stubborn");
         await failure(run(`trap '' TERM; echo $$ >${pidFile}; while :; do sleep 1; done`, { timeout: 400 }));
         // Killed is not yet collected by its parent.
-        await until(() => !existsSync(`/proc/${readFileSync(pidFile, "utf8").trim()}`), "the end of the script", 1_000);
+        await until(() => !existsSync(`/proc/${readFileSync(pidFile, "utf8").trim()}`), "the end of the script");
     });
 
     it("does not wait for a background process that holds the output", async () => {
