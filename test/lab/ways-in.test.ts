@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Lab, type LabHost, type Release, releases } from "../../lab";
+import { bridge } from "../../lab/network";
 import { FleetError } from "../../src/errors";
 import { closeAllConnections, connect } from "../../src/ssh";
 import { Agent } from "../ssh/agent";
@@ -17,6 +18,7 @@ type Outcome = string;
 
 describeLab("the ways in", () => {
     const table = new Map<string, Record<string, Outcome>>();
+    const hosts = {} as Record<Release, LabHost>;
     const surroundings = {} as Record<Release, Surroundings>;
     let lab: Lab;
     let keys: KeyForms;
@@ -30,6 +32,9 @@ describeLab("the ways in", () => {
         agent = await Agent.start(directory);
         for (const path of [...keys.strangers(7), keys.path]) agent.add(path);
         await Promise.all(releases.map(prepare));
+        for (const release of releases) {
+            surroundings[release].others = releases.filter((other) => other !== release).map((other) => hosts[other]);
+        }
     }, 900_000);
 
     afterAll(async () => {
@@ -47,10 +52,15 @@ describeLab("the ways in", () => {
             input: script,
             timeout: 300_000,
         });
+        const { stdout } = await host.exec("ip -6 -o address show dev host0 scope link");
+        const ipv6 = `${/inet6 ([0-9a-f:]+)/.exec(stdout)![1]}%${bridge}`;
+        hosts[release] = host;
         surroundings[release] = {
             lab,
             host,
             keys,
+            others: [],
+            ipv6,
             agent: agent.socket,
             directory: mkdtempSync(join(directory, release)),
         };

@@ -27,6 +27,8 @@ user needstty 'Defaults:needstty requiretty
 needstty ALL=(ALL:ALL) ALL'
 
 cat >/etc/ssh/sshd_config.d/10-ways-in.conf <<'FILE'
+Port 22
+Port 2222
 KbdInteractiveAuthentication yes
 Match User keyboard
     PasswordAuthentication no

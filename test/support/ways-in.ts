@@ -12,6 +12,10 @@ export interface Surroundings {
     host: LabHost;
     /** A key that the users of the lab host know, in many forms. */
     keys: KeyForms;
+    /** Two hosts of other releases. */
+    others: LabHost[];
+    /** Its link-local IPv6 address, with the interface here that leads to it. */
+    ipv6: string;
     /** A directory for files of this host. */
     directory: string;
     /** Socket of an agent that holds `keys` behind seven strangers. */
@@ -168,5 +172,43 @@ const hostKeys: Way[] = [
     },
 ];
 
+/** A lab host to jump over. */
+const jump = (s: Surroundings, host: LabHost, proxy?: Connection): Connection => ({
+    host: host.address,
+    hostKey: host.hostKey,
+    user: "ops",
+    privateKey: s.lab.privateKey,
+    proxy,
+});
+const asRoot = (s: Surroundings) => ({ user: "root", privateKey: s.lab.privateKey });
+
+const routes: Way[] = [
+    { name: "another port", connection: (s) => ({ ...asRoot(s), port: 2222 }) },
+    { name: "IPv6, link-local with its scope", connection: (s) => ({ ...asRoot(s), host: s.ipv6 }) },
+    { name: "jump host", connection: (s) => ({ ...asRoot(s), proxy: jump(s, s.others[0]!) }) },
+    {
+        name: "two jump hosts in a row",
+        connection: (s) => ({ ...asRoot(s), proxy: jump(s, s.others[0]!, jump(s, s.others[1]!)) }),
+    },
+    {
+        name: "jump host with a password, machine with another user",
+        connection: (s) => ({
+            user: "admin",
+            password: s.lab.password,
+            proxy: { ...jump(s, s.others[0]!), user: "admin", privateKey: undefined, password: s.lab.password },
+        }),
+    },
+    {
+        name: "jump host whose key is another one",
+        connection: (s) => ({ ...asRoot(s), proxy: { ...jump(s, s.others[0]!), hostKey: otherKey } }),
+        refused: "HOST_KEY_MISMATCH",
+    },
+    {
+        name: "jump host that does not reach the machine",
+        connection: (s) => ({ ...asRoot(s), port: 9, proxy: jump(s, s.others[0]!) }),
+        refused: "HOST_UNREACHABLE",
+    },
+];
+
 /** All rows, in the order of the table. */
-export const ways: readonly Way[] = [...loggingIn, ...becomingRoot, ...hostKeys];
+export const ways: readonly Way[] = [...loggingIn, ...routes, ...becomingRoot, ...hostKeys];
