@@ -1,6 +1,6 @@
-import { hostname, userInfo } from "node:os";
 import { FleetError } from "../errors";
 import type { Machine } from "../ssh";
+import { exclusiveFor } from "./exclusive";
 import { type Listener, type Report, runReporting } from "./report";
 import { hostScript } from "./script";
 
@@ -104,7 +104,7 @@ export async function installEngine(machine: Machine, target: EngineTarget, list
                 yesNo(target.userInDockerGroup),
             ],
             timeout: 30 * 60_000,
-            exclusive: { holder: holder(target.owner), wait: timing.machineLock },
+            exclusive: exclusiveFor(target.owner, timing.machineLock),
         },
         listener,
     );
@@ -127,7 +127,7 @@ export async function removeEngine(
             script: hostScript("engine/remove", libraries),
             args: [packageLock(), mode, yesNo(keepHold), owner],
             timeout: 30 * 60_000,
-            exclusive: { holder: holder(owner), wait: timing.machineLock },
+            exclusive: exclusiveFor(owner, timing.machineLock),
         },
         listener,
     );
@@ -184,11 +184,6 @@ export function upstreamVersion(version: string): string {
 export function versionMatches(version: string, wanted: string): boolean {
     const upstream = upstreamVersion(version);
     return version === wanted || upstream === wanted || upstream.startsWith(`${wanted}.`);
-}
-
-/** How others who have to wait for us are told who we are. */
-function holder(owner: string): string {
-    return `${owner}, by ${userInfo().username} on ${hostname()} (process ${process.pid})`;
 }
 
 function packageLock(): string {

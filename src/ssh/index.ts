@@ -2,5 +2,5 @@ export { type Connection, connectionName } from "./connection";
 export type { CommandRequest, Machine, RunRequest, RunResult, UploadRequest } from "./machine";
 export { type ConnectOptions, closeAllConnections, connect } from "./pool";
 export { privateKeyMistake } from "./private-key";
-export { loadScript, type Script } from "./script";
+export { loadScript, type Script, standaloneScript } from "./script";
 export { actingFor, startTranscript } from "./transcript";

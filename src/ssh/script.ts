@@ -68,3 +68,8 @@ export function composeScript(script: Script, args: readonly string[], lockReque
         `(\n${body}) 9>&-\nexit "$?"\n}`,
     ].join("\n");
 }
+
+/** The text of a script that a machine keeps and runs by itself, with arguments from its command line. */
+export function standaloneScript(script: Script): string {
+    return `#!/bin/sh\n{\n${prelude.text}\n${script.text}\n}`;
+}
