@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { findMirror } from "./mirror";
 import { cacheDirectory } from "./paths";
 import { listRecords } from "./records";
+import { environment } from "./run";
 
 /** The Debian releases a lab host can run. */
 export const releases = ["bookworm", "trixie", "sid"] as const;
@@ -54,7 +55,7 @@ async function build(what: string, script: string, target: string, args: string[
     const child = spawn(
         "flock",
         [`${target}.lock`, "unshare", "--mount", "--propagation", "private", "sh", join(__dirname, script), ...args],
-        { stdio: ["ignore", output, output] },
+        { stdio: ["ignore", output, output], env: environment() },
     );
     const timer = setInterval(() => {
         say(`building ${what}: ${Math.round((Date.now() - started) / 1000)} s, ${lastStep(log)}`);

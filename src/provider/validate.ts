@@ -1,6 +1,6 @@
 import type { z } from "zod";
+import { nearest } from "../nearest";
 import { containsUnknown, isRecord, type Json, unknownValue } from "./json";
-import { nearest } from "./nearest";
 
 /** One thing wrong with the arguments. */
 export interface Problem {

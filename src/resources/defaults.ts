@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { FleetError } from "../errors";
-import { nearest } from "../provider/nearest";
+import { nearest } from "../nearest";
 import type { Connection } from "../ssh";
 import { startTranscript } from "../ssh/transcript";
 import { type ConnectionArgs, secretConnectionKeys } from "./connection";

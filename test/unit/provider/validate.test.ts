@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { z } from "zod";
+import { nearest } from "../../../src/nearest";
 import { containsUnknown, unknownValue } from "../../../src/provider/json";
-import { nearest } from "../../../src/provider/nearest";
 import { validate } from "../../../src/provider/validate";
 
 const schema = z.strictObject({
