@@ -6,13 +6,13 @@ const text = (what: string) => z.string(what).min(1, `${what}, not an empty stri
 /** The `connection` argument, as every resource takes it. What each part means is told at {@link ConnectionArgs}. */
 export const connectionSchema = z.strictObject({
     host: text("a host name or address").regex(
-        /^(?!.*:\/\/)[^\s@/]+$/,
+        /^(?!-|.*:\/\/)[^\s@/]+$/,
         'a host name or address alone, such as "203.0.113.10"; user and port have arguments of their own',
     ),
-    port: z.int("a port number").min(1, "a port from 1 to 65535").max(65535, "a port from 1 to 65535").default(22),
+    port: z.int("a port number").min(1, "a port from 1 to 65535").max(65535, "a port from 1 to 65535").optional(),
     user: text("a user name")
         .regex(/^[^\s:@/]+$/, 'a user name of the machine, such as "root"')
-        .default("root"),
+        .optional(),
     password: text("a password").optional(),
     privateKey: z
         .string("the text of a private key")
@@ -46,6 +46,9 @@ export const connectionSchema = z.strictObject({
     get proxy(): z.ZodOptional<z.ZodType<Connection>> {
         return connectionSchema.optional();
     },
+    sshConfig: z
+        .union([z.boolean(), text("the path of a file")], "true, or the path of a configuration file")
+        .optional(),
     dialErrorLimit: z.int("a number of attempts").min(-1, "a number of attempts, or -1 for no limit").optional(),
     perDialTimeout: z.int("a number of seconds").min(1, "a number of seconds, at least 1").optional(),
 });

@@ -68,14 +68,14 @@ export const dockerHost = define<DockerHostInputs, DockerHostState>({
 
     async observe(inputs, prior, context) {
         const machine = await openMachine(inputs.connection, prior, context);
-        const facts = await observeEngine(machine, userOf(inputs.connection), context);
+        const facts = await observeEngine(machine, machine.user, context);
         const origin = originOf(facts, context.urn, prior);
         return { inputs: asFound(inputs, facts, prior), state: stateOf(machine, facts, origin) };
     },
 
     async apply(inputs, prior, context) {
         const machine = await openMachine(inputs.connection, prior, context);
-        const user = userOf(inputs.connection);
+        const { user } = machine;
         let facts = await observeEngine(machine, user, context);
         requireSupported(facts, machine.name);
         const origin = originOf(facts, context.urn, samePlace(prior, facts, machine, context));
@@ -194,8 +194,4 @@ function stateOf(
         ...proxyHostKeysOf(machine),
         ...origin,
     };
-}
-
-function userOf(connection: Connection): string {
-    return connection.user ?? "root";
 }

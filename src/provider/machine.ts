@@ -1,4 +1,4 @@
-import { type Connection, closeAllConnections, connect, connectionName, type Machine } from "../ssh";
+import { type Connection, closeAllConnections, connect, connectionName, type Machine, withSshConfig } from "../ssh";
 import type { Context } from "./definition";
 import { onShutdown } from "./lifecycle";
 
@@ -21,7 +21,7 @@ let registered = false;
  *
  * @throws FleetError the errors of every connection
  */
-export function openMachine(
+export async function openMachine(
     connection: Connection,
     known: KnownMachine | undefined,
     context: Pick<Context, "progress">,
@@ -30,8 +30,9 @@ export function openMachine(
         registered = true;
         onShutdown(closeAllConnections);
     }
-    const sameAddress = known !== undefined && addressOf(known.endpoint) === addressOf(connectionName(connection));
-    return connect(connection, {
+    const configured = await withSshConfig(connection);
+    const sameAddress = known !== undefined && addressOf(known.endpoint) === addressOf(connectionName(configured));
+    return connect(configured, {
         knownHostKey: sameAddress ? known.hostKey : undefined,
         knownProxyHostKeys: known?.proxyHostKeys,
         onProgress: context.progress,

@@ -12,11 +12,11 @@ import type * as pulumi from "@pulumi/pulumi";
  * ```
  */
 export interface ConnectionArgs {
-    /** Name or address of the machine. Required. Example: `"203.0.113.10"` */
+    /** Name or address of the machine; with `sshConfig` also a name that only that knows. Required. Example: `"203.0.113.10"` */
     host: pulumi.Input<string>;
-    /** TCP port of its SSH server. Default: `22` */
+    /** TCP port of its SSH server. Default: `22`; with `sshConfig` what that says */
     port?: pulumi.Input<number>;
-    /** Login name. What needs root is done through sudo when it is another one. Default: `"root"`. Example: `"admin"` */
+    /** Login name. What needs root is done through sudo when it is another one. Default: `"root"`; with `sshConfig` whom `ssh` would take. Example: `"admin"` */
     user?: pulumi.Input<string>;
     /** Password of the login. Kept encrypted in the state. Default: none. Example: `config.requireSecret("adminPassword")` */
     password?: pulumi.Input<string>;
@@ -52,6 +52,12 @@ export interface ConnectionArgs {
      * Example: `{ host: "bastion.example.org", user: "jump", privateKey }`
      */
     proxy?: pulumi.Input<ConnectionArgs>;
+    /**
+     * Whether `~/.ssh/config` and the system's configuration are read (`true`), or the path of a file that is read instead, on
+     * the machine where `pulumi` runs: HostName, User, Port, IdentityFile, ProxyJump and so on, as `ssh HOST` would. Arguments
+     * go before it. Default: `false`. Example: `"~/work/ssh_config"`
+     */
+    sshConfig?: pulumi.Input<boolean | string>;
     /** How often a connection is tried before it counts as failed; `-1`: without end. A refused login is never tried again. Default: `10` */
     dialErrorLimit?: pulumi.Input<number>;
     /** How long one try may take, in seconds. Default: `15` */

@@ -50,6 +50,10 @@ const readers: { [K in DefaultKey]-?: { read: Read<NonNullable<Connection[K]>>; 
     userKnownHostsFile: { read: text, expected: "a path" },
     sudoPassword: { read: text, expected: "a password" },
     proxy: { read: object, expected: "a connection as a JSON object" },
+    sshConfig: {
+        read: (given) => (given === "true" || given === "false" ? given === "true" : text(given)),
+        expected: "true, false or a path",
+    },
     dialErrorLimit: { read: number, expected: "a number" },
     perDialTimeout: { read: number, expected: "a number of seconds" },
 };

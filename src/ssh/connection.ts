@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { FleetError } from "../errors";
+import type { Configured } from "./ssh-config";
 
 /** How to reach and log in to a machine. Plain, resolved values; the names are those of `@pulumi/command`'s connection. */
 export interface Connection {
@@ -33,6 +34,11 @@ export interface Connection {
     sudoPassword?: string;
     /** The machine through which this one is reached (a jump host): with a login and a host key check of its own. */
     proxy?: Connection;
+    /**
+     * Read OpenSSH's configuration, `~/.ssh/config` and the system's (`true`) or a file's: HostName, User, Port, IdentityFile and
+     * so on, as `ssh HOST` would. What is given here goes before it. Default false.
+     */
+    sshConfig?: boolean | string;
     /** So many failed dials are borne while waiting for the machine; -1 = no limit. Default 10. */
     dialErrorLimit?: number;
     /** Seconds for one dial including the login. Default 15. */
@@ -43,6 +49,7 @@ export interface Connection {
 export interface ResolvedConnection extends Connection {
     identityFile?: string[];
     proxy?: ResolvedConnection;
+    configured?: Configured;
     port: number;
     user: string;
     strictHostKeyChecking: "yes" | "accept-new";
@@ -72,7 +79,7 @@ export function resolveConnection(connection: Connection, path = "connection"): 
     const bad = (argument: string, message: string) =>
         new FleetError({ code: "INVALID_ARGUMENT", message: `${path}.${argument} ${message}` });
     const given = connection.host;
-    if (typeof given !== "string" || !/^[^\s/@[\]]+$|^\[[0-9A-Fa-f:.%\w]+\]$/.test(given)) {
+    if (typeof given !== "string" || !/^(?!-)[^\s/@[\]]+$|^\[[0-9A-Fa-f:.%\w]+\]$/.test(given)) {
         throw bad("host", "must be a host name or an IP address.");
     }
     for (const key of optionalStrings) {
@@ -84,6 +91,14 @@ export function resolveConnection(connection: Connection, path = "connection"): 
     const identityFiles = typeof identityFile === "string" ? [identityFile] : identityFile;
     if (identityFiles?.some((path) => typeof path !== "string" || path === "")) {
         throw bad("identityFile", "must be a path, or a list of paths.");
+    }
+    const { sshConfig } = connection;
+    if (
+        sshConfig !== undefined &&
+        typeof sshConfig !== "boolean" &&
+        (typeof sshConfig !== "string" || sshConfig === "")
+    ) {
+        throw bad("sshConfig", "must be true, or the path of a configuration file.");
     }
     const port = connection.port ?? 22;
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
@@ -127,7 +142,8 @@ export function resolveConnection(connection: Connection, path = "connection"): 
 
 /** The machine as messages name it: `admin@203.0.113.10`, with the port only where it is not 22. */
 export function machineName(connection: ResolvedConnection): string {
-    const host = connection.host.includes(":") ? `[${connection.host}]` : connection.host;
+    const name = connection.configured?.alias ?? connection.host;
+    const host = name.includes(":") ? `[${name}]` : name;
     return `${connection.user}@${host}${connection.port === 22 ? "" : `:${connection.port}`}`;
 }
 

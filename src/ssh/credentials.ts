@@ -41,7 +41,7 @@ const usableTypes = [
  * @throws FleetError PRIVATE_KEY_INVALID, NO_AUTHENTICATION_METHOD
  */
 export async function collectCredentials(connection: ResolvedConnection): Promise<Credentials> {
-    const { privateKeyPassword, password } = connection;
+    const { password } = connection;
     const remarks: string[] = [];
     const socket = agentSocket(connection);
     const listed = socket === undefined ? [] : await listIdentities(socket);
@@ -65,11 +65,20 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
             throw invalidKey(identity.name, { ...mistake, reason: `${reason}${agent}` });
         }
     }
-    const isNamed = (blob: Buffer) => named.some((identity) => identity.blob?.equals(blob));
-    const others =
-        connection.identityFile === undefined ? inAgent.filter(({ blob }) => !isNamed(blob)).map(throughAgent) : [];
-    const defaults = hasNothing(connection) ? await defaultKeys(privateKeyPassword, inAgent, remarks) : [];
-    const keys = [...own, ...others, ...defaults];
+    const usual = await usualIdentities(connection);
+    const [usualThroughAgent, usualAlone] = sortUsual(usual, inAgent, remarks);
+    const isNamed = (blob: Buffer) => [...named, ...usual].some((identity) => identity.blob?.equals(blob));
+    const onlyNamed = connection.identityFile !== undefined || connection.configured?.identitiesOnly === true;
+    const others = onlyNamed ? [] : inAgent.filter(({ blob }) => !isNamed(blob));
+    // What OpenSSH tries on its own account comes last, what its configuration names comes first.
+    const isConfigured = connection.configured?.identityFiles !== undefined;
+    const keys = [
+        ...own,
+        ...usualThroughAgent.map(throughAgent),
+        ...(isConfigured ? usualAlone : []),
+        ...others.map(throughAgent),
+        ...(isConfigured ? [] : usualAlone),
+    ];
 
     if (keys.length === 0 && password === undefined) {
         throw nothingToShow(connection, listed instanceof Error ? listed.message : "it holds no key", remarks);
@@ -96,11 +105,6 @@ export function agentSocket(connection: ResolvedConnection): string | undefined 
     return nothingElse ? process.env.SSH_AUTH_SOCK || undefined : undefined;
 }
 
-/** Whether a connection says nothing of how to log in. */
-function hasNothing({ password, privateKey, identityFile, agentSocketPath }: ResolvedConnection): boolean {
-    return [password, privateKey, identityFile, agentSocketPath].every((value) => value === undefined);
-}
-
 /** The keys that the connection names, also those that cannot be used by themselves. */
 async function namedIdentities(connection: ResolvedConnection): Promise<Identity[]> {
     const { privateKey, privateKeyPassword, identityFile = [] } = connection;
@@ -116,25 +120,38 @@ async function namedIdentities(connection: ResolvedConnection): Promise<Identity
     return identities;
 }
 
-/** OpenSSH's own choice where nothing is said: what is in the user's ~/.ssh and in no agent. */
-async function defaultKeys(
-    passphrase: string | undefined,
-    inAgent: AgentIdentity[],
-    remarks: string[],
-): Promise<LoginKey[]> {
-    const keys: LoginKey[] = [];
-    for (const path of defaultIdentityFiles) {
-        const identity = await identityOfFile(path, passphrase);
-        if (identity === undefined || inAgent.some(({ blob }) => identity.blob?.equals(blob))) {
-            continue;
-        }
-        if (identity.key === undefined) {
-            remarks.push(`${path} was not tried: it ${identity.mistake?.reason}`);
+/**
+ * The keys that OpenSSH would try of itself: those of its configuration, if that is read, else its own choice where nothing is
+ * said. What of them is missing or cannot be opened is passed over, as ssh does.
+ */
+async function usualIdentities(connection: ResolvedConnection): Promise<Identity[]> {
+    const { password, privateKey, privateKeyPassword, identityFile, agentSocketPath, configured } = connection;
+    const namesKey = privateKey !== undefined || identityFile !== undefined;
+    const saysNothing = !namesKey && password === undefined && agentSocketPath === undefined;
+    if (configured === undefined ? !saysNothing : namesKey) {
+        return [];
+    }
+    const found = (configured?.identityFiles ?? defaultIdentityFiles).map((path) =>
+        identityOfFile(path, privateKeyPassword),
+    );
+    return (await Promise.all(found)).filter((identity) => identity !== undefined);
+}
+
+/** Tells those that an agent holds from those that are used by themselves; the others are remarked on. */
+function sortUsual(usual: Identity[], inAgent: AgentIdentity[], remarks: string[]): [AgentIdentity[], LoginKey[]] {
+    const throughAgent: AgentIdentity[] = [];
+    const alone: LoginKey[] = [];
+    for (const { name, key, blob, mistake } of usual) {
+        const held = inAgent.find((identity) => blob?.equals(identity.blob));
+        if (held !== undefined) {
+            throughAgent.push(held);
+        } else if (key !== undefined) {
+            alone.push({ name, way: { key } });
         } else {
-            keys.push({ name: path, way: { key: identity.key } });
+            remarks.push(`${name} was not tried: it ${mistake?.reason ?? "cannot be used."}`);
         }
     }
-    return keys;
+    return [throughAgent, alone];
 }
 
 /** What of an agent's keys ssh2 can use; the others are told of. */

@@ -33,7 +33,10 @@ type Algorithm = (typeof algorithmsOf)[KeyType][number];
  * @throws FleetError INVALID_ARGUMENT for a `connection.hostKey` or a file that cannot be read
  */
 export function hostKeyPolicy(connection: ResolvedConnection, knownHostKey: string | undefined): HostKeyPolicy {
-    const listed = findKnownKeys(readKnownHosts(connection.userKnownHostsFile), connection.host, connection.port);
+    const { host, port, configured, userKnownHostsFile } = connection;
+    const alias = configured?.hostKeyAlias;
+    // An alias stands in the file without a port.
+    const listed = findKnownKeys(readKnownHosts(userKnownHostsFile), alias ?? host, alias === undefined ? port : 22);
     const { revoked } = listed;
     if (connection.hostKey !== undefined) {
         return { accepted: [canonicalKey(connection.hostKey, "connection.hostKey")], revoked, source: "hostKey" };

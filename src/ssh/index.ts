@@ -3,4 +3,5 @@ export type { CommandRequest, Machine, RunRequest, RunResult, UploadRequest } fr
 export { type ConnectOptions, closeAllConnections, connect } from "./pool";
 export { privateKeyMistake } from "./private-key";
 export { loadScript, type Script, standaloneScript } from "./script";
+export { withSshConfig } from "./ssh-config";
 export { actingFor, startTranscript } from "./transcript";

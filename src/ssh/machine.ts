@@ -71,6 +71,8 @@ export interface CommandRequest {
 export interface Machine {
     /** `"admin@203.0.113.10"`, with `":port"` where it is not 22: for messages. */
     readonly name: string;
+    /** The login: `"admin"`. */
+    readonly user: string;
     /** The host key the server proved to have: `"ssh-ed25519 AAAA…"`. */
     readonly hostKey: string;
     /** The host keys of the jump hosts on the way, by the name under which known_hosts lists them; empty without any. */
@@ -112,6 +114,7 @@ const terminateScript = loadScript(__dirname, "terminate.sh");
 /** A {@link Machine} over a connection that others may share. */
 export class LinkedMachine implements Machine {
     readonly name: string;
+    readonly user: string;
     readonly hostKey: string;
     readonly proxyHostKeys: Readonly<Record<string, string>>;
     readonly #link: Link;
@@ -119,6 +122,7 @@ export class LinkedMachine implements Machine {
 
     constructor(link: Link, connection: ResolvedConnection) {
         this.name = machineName(connection);
+        this.user = connection.user;
         this.hostKey = link.hostKey;
         this.proxyHostKeys = link.proxyHostKeys;
         this.#link = link;

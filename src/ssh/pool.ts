@@ -8,6 +8,7 @@ import { knownHostsName } from "./known-hosts";
 import type { Link } from "./link";
 import { LinkedMachine, type Machine } from "./machine";
 import { mask } from "./mask";
+import { withSshConfig } from "./ssh-config";
 import { aboutProxy, type KnownHostKeys, type Stop, stopsOf } from "./stops";
 import { TranscribedMachine } from "./transcribed-machine";
 import { isTranscribing, transcribe } from "./transcript";
@@ -46,12 +47,12 @@ const pool = new Map<string, Entry>();
  * Logs in to a machine, or hands out the connection that this process already has to it. Callers at the same time share
  * one dial; every caller's own idea of the host key is enforced.
  *
- * @throws FleetError INVALID_ARGUMENT, PRIVATE_KEY_INVALID, NO_AUTHENTICATION_METHOD, HOST_UNREACHABLE, HOST_NAME_UNKNOWN,
+ * @throws FleetError INVALID_ARGUMENT, SSH_CONFIG_INVALID, PRIVATE_KEY_INVALID, NO_AUTHENTICATION_METHOD, HOST_UNREACHABLE, HOST_NAME_UNKNOWN,
  * PROXY_FAILED, AUTHENTICATION_FAILED, HOST_KEY_MISMATCH, HOST_KEY_UNKNOWN, HOST_KEY_REVOKED, TIMEOUT,
  * TRANSCRIPT_UNWRITABLE; those of a jump host name it
  */
 export async function connect(connection: Connection, options: ConnectOptions = {}): Promise<Machine> {
-    const resolved = resolveConnection(connection);
+    const resolved = resolveConnection(await withSshConfig(connection));
     const machine = new LinkedMachine(await reach(stopsOf(resolved, options), options), resolved);
     return isTranscribing() ? new TranscribedMachine(machine, (text) => mask(text, resolved)) : machine;
 }
@@ -184,9 +185,9 @@ function waitFor(entry: Entry, connection: ResolvedConnection, options: Waiting)
 
 /** Everything that decides who we are at which machine, and how we get there. Hashed, so that no secret lies in a key. */
 function identityOf(connection: ResolvedConnection): string {
-    const { host, port, user, password, privateKey, privateKeyPassword, identityFile, proxy } = connection;
+    const { host, port, user, password, privateKey, privateKeyPassword, identityFile, configured, proxy } = connection;
     const way = proxy && identityOf(proxy);
-    const agent = agentSocket(connection);
-    const parts = [host, port, user, password, privateKey, privateKeyPassword, identityFile, agent, way];
+    const keys = [privateKey, privateKeyPassword, identityFile, configured?.identityFiles, configured?.identitiesOnly];
+    const parts = [host, port, user, password, ...keys, agentSocket(connection), way];
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }

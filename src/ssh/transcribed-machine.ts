@@ -15,6 +15,10 @@ export class TranscribedMachine implements Machine {
         return this.machine.name;
     }
 
+    get user(): string {
+        return this.machine.user;
+    }
+
     get hostKey(): string {
         return this.machine.hostKey;
     }

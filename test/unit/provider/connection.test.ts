@@ -8,17 +8,14 @@ const problems = (connection: object) =>
     validate(schema, { connection }).problems.map(({ path, problem }) => `${path.join(".")}: ${problem}`);
 
 describe("the connection argument", () => {
-    it("takes jump hosts to any depth, with parts that are not known yet, and fills in the defaults", () => {
+    it("takes jump hosts to any depth, with parts that are not known yet, and says nothing of what is not given", () => {
         const proxy = { host: "b", password: unknownValue, proxy: { host: "c", user: "jump", password: null } };
         expect(validate(schema, { connection: { host: "a", proxy } })).toEqual({
             problems: [],
             value: {
                 connection: {
-                    ...{ host: "a", port: 22, user: "root" },
-                    proxy: {
-                        ...{ host: "b", port: 22, user: "root", password: unknownValue },
-                        proxy: { host: "c", port: 22, user: "jump" },
-                    },
+                    host: "a",
+                    proxy: { host: "b", password: unknownValue, proxy: { host: "c", user: "jump" } },
                 },
             },
         });
