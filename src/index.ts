@@ -7,4 +7,5 @@ export { type DockerClientHost, dockerClient } from "./docker/client";
 export { type ErrorCode, errorCodes, FleetError, type FleetErrorDetails } from "./errors";
 export type { ConnectionArgs } from "./resources/connection";
 export { DockerHost, type DockerHostArgs } from "./resources/docker-host";
+export { SshKey, type SshKeyArgs } from "./resources/ssh-key";
 export type { Connection } from "./ssh";

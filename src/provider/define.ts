@@ -27,6 +27,15 @@ export function define<I extends object, S extends object>(definition: Definitio
     // The server hands us out before configure has finished; so each method waits for it.
     let ready: Promise<void> = Promise.resolve();
 
+    // What the engine has shown of the resources that are in the state, by URN: it does not tell a create what it replaces.
+    const predecessors = new Map<string, { record?: Json }>();
+    const remember = (own: Json, record: Json | undefined) => {
+        const urn = own[urnKey];
+        if (typeof urn === "string") {
+            predecessors.set(urn, { ...predecessors.get(urn), ...(record ? { record } : {}) });
+        }
+    };
+
     /** Runs one method: configured, counted, and with an answer that the server can send, whatever happens. */
     const answer = <T>(
         method: string,
@@ -81,11 +90,24 @@ export function define<I extends object, S extends object>(definition: Definitio
             return ready.catch(() => {});
         },
 
-        check: (_olds, news) => answer("check", news, () => check(definition, news)),
+        check: (olds, news) =>
+            answer("check", news, () => {
+                // Empty for a new resource, and for one that is going to replace another: that one was checked before.
+                if (Object.keys(olds).length > 0) remember(news, undefined);
+                return check(definition, news);
+            }),
 
-        diff: (_id, olds, news) => answer("diff", news, () => diff(definition, olds, news)),
+        diff: (_id, olds, news) =>
+            answer("diff", news, () => {
+                remember(news, olds);
+                return diff(definition, olds, news);
+            }),
 
-        create: (news) => answer("create", news, (context) => apply("create", news, context)),
+        create: (news) =>
+            answer("create", news, (context) => {
+                const predecessor = predecessors.get(context.urn);
+                return apply("create", news, { ...context, predecessor });
+            }),
 
         update: (id, olds, news) =>
             answer("update", news, async (context) => {

@@ -11,6 +11,11 @@ export interface Context {
     warn(line: string): void;
     /** The resource's URN: who acts, in locks and records on the machine. Empty where no engine is. */
     readonly urn: string;
+    /**
+     * For a create: the resource of the same URN that is in the state already and will be removed afterwards; undefined where
+     * there is none. Its record is missing when the engine did not show it to this process (`pulumi up --replace`).
+     */
+    readonly predecessor?: { record?: Record<string, unknown> };
     /** Aborted when the engine asks the process to end (second Ctrl-C): start no further remote work then. */
     readonly signal: AbortSignal;
 }
@@ -33,8 +38,15 @@ export interface Definition<I extends object, S extends object> {
     inputs: z.ZodObject;
     /** Inputs that hold secrets, anywhere inside them: their values are never part of a message. */
     secrets: (keyof I & string)[];
-    /** Inputs whose change makes a new resource; the old one is removed first. */
+    /** Inputs whose change makes a new resource; the old one is removed first, unless {@link createFirst}. */
     replaceOn?: (keyof I & string)[];
+    /** A replacement is created, and what depends on the resource moved to it, before the old one is removed. */
+    createFirst?: boolean;
+    /**
+     * Further reasons for a replacement, named by the inputs from which they follow: e.g. something has become too old. Pure,
+     * and called with inputs of which parts may not be known yet.
+     */
+    outdated?(prior: Recorded<I, S>, inputs: I): (keyof I & string)[];
     /** Receives the stack's configuration (`"key"` = `<project>:key`, or `"namespace:key"`) before anything else is called. */
     configure?(get: (key: string) => string | undefined): void | Promise<void>;
     /**

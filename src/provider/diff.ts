@@ -1,6 +1,6 @@
 import type { Definition } from "./definition";
 import { canonical, containsUnknown, type Json } from "./json";
-import { current, inputsOf } from "./record";
+import { current, inputsOf, recorded } from "./record";
 
 /** The engine's answer to a diff. Without `changes` the engine compares the inputs itself, and so shows nested differences. */
 export interface Difference {
@@ -29,9 +29,12 @@ export function diff<I extends object, S extends object>(
     const before = inputsOf(definition, prior) as Json;
     const after = inputsOf(definition, news) as Json;
     const differs = (key: string) => containsUnknown(after[key]) || canonical(before[key]) !== canonical(after[key]);
-    if (Object.keys(definition.inputs.shape).some(differs)) {
-        const replaces = (definition.replaceOn ?? []).filter(differs);
-        return replaces.length > 0 ? { replaces, deleteBeforeReplace: true } : {};
+    const changed = Object.keys(definition.inputs.shape).some(differs);
+    const outdated = definition.outdated?.(recorded(definition, prior), inputsOf(definition, news)) ?? [];
+    const replaces = [...new Set([...(definition.replaceOn ?? []).filter(differs), ...outdated])];
+    if (replaces.length > 0) {
+        // Where no input differs the engine would see no change, and so no replacement.
+        return { ...(changed ? {} : { changes: true }), replaces, deleteBeforeReplace: !definition.createFirst };
     }
-    return { changes: prior.converged !== true };
+    return changed ? {} : { changes: prior.converged !== true };
 }

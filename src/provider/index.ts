@@ -5,3 +5,4 @@
  * @packageDocumentation
  */
 export { dockerHost as host } from "./docker-host";
+export { sshKey } from "./ssh-key";

@@ -33,11 +33,12 @@ export function readSshStrings(bytes: Buffer): Buffer[] | undefined {
  *
  * @param type e.g. `"ssh-ed25519"`
  * @param publicBlob the public key in SSH's binary form
+ * @param comment what it is called, kept inside
  * @param fields what follows the type in the private part, e.g. for ed25519 the public key and the seed with it
  */
-export function writeOpenSshKey(type: string, publicBlob: Buffer, fields: Buffer[]): string {
+export function writeOpenSshKey(type: string, publicBlob: Buffer, fields: Buffer[], comment = ""): string {
     const check = randomBytes(4);
-    const secret = Buffer.concat([check, check, sshString(type), ...fields.map(sshString), sshString("")]);
+    const secret = Buffer.concat([check, check, sshString(type), ...fields.map(sshString), sshString(comment)]);
     // The private part fills blocks of eight bytes; what fills it up counts from one.
     const padding = Buffer.from(Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, index) => index + 1));
     const file = Buffer.concat([

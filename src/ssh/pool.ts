@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { FleetError } from "../errors";
 import { type Connection, machineName, type ResolvedConnection, resolveConnection } from "./connection";
 import { agentSocket, collectCredentials } from "./credentials";
@@ -19,12 +19,15 @@ export interface ConnectOptions extends KnownHostKeys {
     onProgress?: (line: string) => void;
     /** Milliseconds for all tries together. Default: as many tries as `dialErrorLimit` allows. */
     timeout?: number;
+    /** Log in anew, on a connection that nobody else gets: to find out whether a login works. The caller closes it. */
+    fresh?: boolean;
 }
 
 /** How somebody waits for a connection. */
 interface Waiting {
     onProgress?: (line: string) => void;
     timeout?: number;
+    fresh?: boolean;
     /** Called off: he waits no more. */
     signal?: AbortSignal;
 }
@@ -69,7 +72,7 @@ export async function closeAllConnections(): Promise<void> {
 
 /** Connects to the last of the stops, over those before it. */
 async function reach(stops: Stop[], wait: Waiting): Promise<Link> {
-    const identity = identityOf(stops.at(-1)!.connection);
+    const identity = wait.fresh ? randomUUID() : identityOf(stops.at(-1)!.connection);
     const link = await obtain(identity, stops, wait);
     const keys: Record<string, string> = { ...link.proxyHostKeys, [link.address]: link.hostKey };
     const isTrusted = ({ connection, policy }: Stop) =>

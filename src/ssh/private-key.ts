@@ -27,17 +27,32 @@ export async function parsePrivateKey(text: string, passphrase: string | undefin
     return result;
 }
 
-/** The error for a key that cannot be used. @param what whose key it is: `"connection.privateKey"` */
+/** The error for a key that cannot be used. @param what whose key it is: `"connection.privateKey"`, or `"privateKey"` of a resource */
 export function invalidKey(what: string, mistake: Mistake): FleetError {
+    const password = what === "privateKey" ? "privateKeyPassword" : "connection.privateKeyPassword";
     const cures: Record<string, string> = {
-        encrypted: "Set connection.privateKeyPassword to its passphrase.",
-        "wrong passphrase": "Check connection.privateKeyPassword; ssh-keygen -y -f FILE asks for the same passphrase.",
+        encrypted: `Set ${password} to its passphrase.`,
+        "wrong passphrase": `Check ${password}; ssh-keygen -y -f FILE asks for the same passphrase.`,
     };
     return new FleetError({
         code: "PRIVATE_KEY_INVALID",
         message: `${what} ${mistake.reason}`,
         cure: mistake.cure ?? cures[mistake.kind ?? ""],
     });
+}
+
+/**
+ * The public key of a private one, as `type base64`.
+ *
+ * @param what whose key it is, for the message: `"connection.privateKey"`
+ * @throws FleetError PRIVATE_KEY_INVALID
+ */
+export async function publicKeyOf(what: string, text: string, passphrase: string | undefined): Promise<string> {
+    const key = await readPrivateKey(text, passphrase);
+    if ("reason" in key) {
+        throw invalidKey(what, key);
+    }
+    return `${key.type} ${key.getPublicSSH().toString("base64")}`;
 }
 
 /** As {@link parsePrivateKey}, for callers who know a way out of some mistakes. */

@@ -29,3 +29,15 @@ export class Shell {
         this.ssh.dispose();
     }
 }
+
+/** Logs in with a key alone, through a client that shares nothing with the code under test. @returns who one is then */
+export async function loginWith(host: LabHost, username: string, privateKey: string): Promise<string> {
+    const ssh = new NodeSSH();
+    try {
+        await ssh.connect({ host: host.address, username, privateKey });
+        ssh.connection?.on("error", () => {});
+        return (await ssh.execCommand("id -un")).stdout.trim();
+    } finally {
+        ssh.dispose();
+    }
+}
