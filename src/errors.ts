@@ -21,6 +21,7 @@ export const errorCodes = [
     "SUDO_PASSWORD_WRONG",
     "SUDO_NOT_PERMITTED",
     "SUDO_MISSING",
+    "ROOT_PASSWORD_WRONG",
     "MACHINE_LOCKED",
     "UPLOAD_FAILED",
     "OUTPUT_TOO_LARGE",

@@ -43,6 +43,7 @@ export const connectionSchema = z.strictObject({
     strictHostKeyChecking: z.enum(["yes", "accept-new"], '"yes" or "accept-new"').optional(),
     userKnownHostsFile: text("the path of a known_hosts file").optional(),
     sudoPassword: text("the password that sudo asks for").optional(),
+    rootPassword: text("the password of root").optional(),
     get proxy(): z.ZodOptional<z.ZodType<Connection>> {
         return connectionSchema.optional();
     },

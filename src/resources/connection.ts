@@ -16,7 +16,7 @@ export interface ConnectionArgs {
     host: pulumi.Input<string>;
     /** TCP port of its SSH server. Default: `22`; with `sshConfig` what that says */
     port?: pulumi.Input<number>;
-    /** Login name. What needs root is done through sudo when it is another one. Default: `"root"`; with `sshConfig` whom `ssh` would take. Example: `"admin"` */
+    /** Login name. What needs root is done through sudo, doas or su when it is another one. Default: `"root"`; with `sshConfig` whom `ssh` would take. Example: `"admin"` */
     user?: pulumi.Input<string>;
     /** Password of the login. Kept encrypted in the state. Default: none. Example: `config.requireSecret("adminPassword")` */
     password?: pulumi.Input<string>;
@@ -44,8 +44,13 @@ export interface ConnectionArgs {
     strictHostKeyChecking?: pulumi.Input<"yes" | "accept-new">;
     /** File with the keys of known machines, as OpenSSH writes it. Default: `"~/.ssh/known_hosts"` */
     userKnownHostsFile?: pulumi.Input<string>;
-    /** Password that sudo asks for. Kept encrypted in the state. Default: the value of `password` */
+    /** Password that sudo or doas asks for. Kept encrypted in the state. Default: the value of `password` */
     sudoPassword?: pulumi.Input<string>;
+    /**
+     * Password of root, for su: needed only where neither sudo nor doas makes the login user root. Kept encrypted in the state.
+     * Default: none. Example: `config.requireSecret("rootPassword")`
+     */
+    rootPassword?: pulumi.Input<string>;
     /**
      * The machine through which this one is reached (a jump host, a bastion). It is a connection of its own: with its own login
      * and host key check, and its own `proxy` where it is reached through another one. Default: none.
@@ -65,4 +70,10 @@ export interface ConnectionArgs {
 }
 
 /** The parts of a connection that are always secret. */
-export const secretConnectionKeys = ["password", "privateKey", "privateKeyPassword", "sudoPassword"] as const;
+export const secretConnectionKeys = [
+    "password",
+    "privateKey",
+    "privateKeyPassword",
+    "sudoPassword",
+    "rootPassword",
+] as const;

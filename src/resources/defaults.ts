@@ -49,6 +49,7 @@ const readers: { [K in DefaultKey]-?: { read: Read<NonNullable<Connection[K]>>; 
     },
     userKnownHostsFile: { read: text, expected: "a path" },
     sudoPassword: { read: text, expected: "a password" },
+    rootPassword: { read: text, expected: "a password" },
     proxy: { read: object, expected: "a connection as a JSON object" },
     sshConfig: {
         read: (given) => (given === "true" || given === "false" ? given === "true" : text(given)),

@@ -30,8 +30,10 @@ export interface Connection {
     strictHostKeyChecking?: "yes" | "accept-new";
     /** File of known host keys. Default `~/.ssh/known_hosts`. It is read only. */
     userKnownHostsFile?: string;
-    /** What sudo asks for. Default: `password`. */
+    /** What sudo and doas ask for. Default: `password`. */
     sudoPassword?: string;
+    /** root's password, for su where neither sudo nor doas makes the user root. */
+    rootPassword?: string;
     /** The machine through which this one is reached (a jump host): with a login and a host key check of its own. */
     proxy?: Connection;
     /**
@@ -67,6 +69,7 @@ const optionalStrings = [
     "hostKey",
     "userKnownHostsFile",
     "sudoPassword",
+    "rootPassword",
 ] as const;
 
 /**
@@ -108,7 +111,7 @@ export function resolveConnection(connection: Connection, path = "connection"): 
     if (user === "" || /[\s\0]/.test(user)) {
         throw bad("user", "must be a login name.");
     }
-    for (const key of ["password", "sudoPassword"] as const) {
+    for (const key of ["password", "sudoPassword", "rootPassword"] as const) {
         if (/[\n\r\0]/.test(connection[key] ?? "")) {
             throw bad(key, "must be a single line.");
         }

@@ -1,5 +1,6 @@
-import type { Client, ClientChannel } from "ssh2";
+import type { Client, ClientChannel, PseudoTtyOptions } from "ssh2";
 import { FleetError } from "../errors";
+import { RootAccess } from "./become";
 import { SessionSlots } from "./slots";
 import { endSoon, type Stream } from "./stream";
 import { timing } from "./timing";
@@ -29,8 +30,8 @@ export class Link {
     readonly hostKey: string;
     readonly proxyHostKeys: Readonly<Record<string, string>>;
     readonly slots = new SessionSlots();
-    /** Whether sudo let us through without asking; undefined until the first run that could tell. */
-    sudoAsksNothing: boolean | undefined;
+    /** How to become root on this machine, once that is known. */
+    readonly root = new RootAccess();
 
     readonly #client: Client;
     readonly #stream: Stream;
@@ -100,10 +101,20 @@ export class Link {
         };
     }
 
-    /** Starts a command in a session of its own. @param opened called before any of the session's events */
-    exec(step: string, command: string, opened: (channel: ClientChannel) => void): Promise<void> {
+    /**
+     * Starts a command in a session of its own.
+     *
+     * @param terminal the terminal it shall run on; undefined: none
+     * @param opened called before any of the session's events
+     */
+    exec(
+        step: string,
+        command: string,
+        terminal: PseudoTtyOptions | undefined,
+        opened: (channel: ClientChannel) => void,
+    ): Promise<void> {
         return this.#request(step, (done) => {
-            this.#client.exec(command, (error, channel) => {
+            this.#client.exec(command, terminal === undefined ? {} : { pty: terminal }, (error, channel) => {
                 if (!error) {
                     opened(channel);
                 }

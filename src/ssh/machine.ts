@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { FleetError } from "../errors";
+import { NoRootError } from "./become";
 import { machineName, placeOf, type ResolvedConnection } from "./connection";
 import type { Link } from "./link";
 import { type Exclusive, LockTalk, lockedError, takeTurn } from "./lock";
 import { mask } from "./mask";
 import { Collector, Lines } from "./output";
-import { type Privilege, sudoWithPassword } from "./privilege";
+import type { Privilege } from "./privilege";
 import { composeScript, loadScript, type Script } from "./script";
-import { type Session, startSession } from "./session";
+import { type Session, type SessionRequest, startSession } from "./session";
 import { Tunnel } from "./tunnel";
 
 /** One script to run on a machine. */
@@ -18,7 +19,7 @@ export interface RunRequest {
     script: Script;
     /** Positional parameters. They travel on standard input, so they may be secret. */
     args?: string[];
-    /** Run as root: directly when the login is root, else with sudo. Default true. */
+    /** Run as root: directly when the login is root, else through sudo, doas or su. Default true. */
     sudo?: boolean;
     /** What the script finds on its standard input. A script should check that all of it came. */
     stdin?: Buffer;
@@ -81,7 +82,7 @@ export interface Machine {
      * Runs a script to its end. A script whose connection is lost runs on.
      *
      * @throws FleetError CONNECTION_LOST, TIMEOUT, OUTPUT_TOO_LARGE, SHELL_UNUSABLE, SUDO_PASSWORD_REQUIRED,
-     * SUDO_PASSWORD_WRONG, SUDO_NOT_PERMITTED, SUDO_MISSING, MACHINE_LOCKED
+     * SUDO_PASSWORD_WRONG, SUDO_NOT_PERMITTED, SUDO_MISSING, ROOT_PASSWORD_WRONG, MACHINE_LOCKED
      */
     run(request: RunRequest): Promise<RunResult>;
     /**
@@ -132,7 +133,7 @@ export class LinkedMachine implements Machine {
     async run(request: RunRequest): Promise<RunResult> {
         const { exclusive, step } = request;
         if (exclusive === undefined) {
-            return this.#withPrivilege(request.sudo, (privilege) => this.#run(request, privilege));
+            return this.#run(request);
         }
         if (request.sudo === false) {
             throw new FleetError({
@@ -152,7 +153,7 @@ export class LinkedMachine implements Machine {
         try {
             const wait = Math.max(0, exclusive.wait - (Date.now() - start));
             const rest = { ...request, exclusive: { ...exclusive, wait } };
-            return await this.#withPrivilege(request.sudo, (privilege) => this.#run(rest, privilege));
+            return await this.#run(rest);
         } finally {
             endTurn();
         }
@@ -214,53 +215,48 @@ export class LinkedMachine implements Machine {
 
     async openCommand(request: CommandRequest): Promise<Tunnel> {
         const { step, argv, sudo } = request;
-        return this.#withPrivilege(sudo, async (privilege) => {
-            let tunnel!: Tunnel;
-            let words = Buffer.alloc(0);
-            const session = await startSession(this.#link, {
-                step,
-                privilege,
-                script: composeScript(commandScript, argv),
-                input: "open",
-                mask: (text) => this.#mask(text),
-                onChannel: (channel) => {
-                    tunnel = new Tunnel(channel, true);
-                    // An error before anybody has the stream is reported by the session.
-                    tunnel.on("error", () => {});
-                },
-                onStdout: (chunk) => tunnel.feed(chunk),
-                onStderr: (chunk) => {
-                    words = Buffer.concat([words, chunk]).subarray(-2_000);
-                },
-            });
-            this.#learn(privilege, session);
-            session.ended.then(
-                (code) => {
-                    if (code === 0) {
-                        tunnel.finish();
-                    } else {
-                        const said = this.#mask(words.toString("utf8").trim());
-                        tunnel.destroy(
-                            new FleetError({
-                                code: "REMOTE_COMMAND_FAILED",
-                                machine: this.name,
-                                step,
-                                message: `${argv[0]} ended with code ${code}: ${said || "it said nothing"}`,
-                            }),
-                        );
-                    }
-                },
-                (error) => tunnel.destroy(error),
-            );
-            return tunnel;
+        let tunnel!: Tunnel;
+        let words = Buffer.alloc(0);
+        const session = await this.#start(sudo, {
+            step,
+            script: composeScript(commandScript, argv),
+            input: "open",
+            onChannel: (channel) => {
+                tunnel = new Tunnel(channel, true);
+                // An error before anybody has the stream is reported by the session.
+                tunnel.on("error", () => {});
+            },
+            onStdout: (chunk) => tunnel.feed(chunk),
+            onStderr: (chunk) => {
+                words = Buffer.concat([words, chunk]).subarray(-2_000);
+            },
         });
+        session.ended.then(
+            (code) => {
+                if (code === 0) {
+                    tunnel.finish();
+                } else {
+                    const said = this.#mask(words.toString("utf8").trim());
+                    tunnel.destroy(
+                        new FleetError({
+                            code: "REMOTE_COMMAND_FAILED",
+                            machine: this.name,
+                            step,
+                            message: `${argv[0]} ended with code ${code}: ${said || "it said nothing"}`,
+                        }),
+                    );
+                }
+            },
+            (error) => tunnel.destroy(error),
+        );
+        return tunnel;
     }
 
     close(): Promise<void> {
         return this.#link.close();
     }
 
-    async #run(request: RunRequest, privilege: Privilege): Promise<RunResult> {
+    async #run(request: RunRequest): Promise<RunResult> {
         const { step, script, exclusive, timeout = 60_000, maxBytes = 2 ** 20 } = request;
         let timer: NodeJS.Timeout | undefined;
         let stop!: (error: FleetError) => void;
@@ -293,12 +289,10 @@ export class LinkedMachine implements Machine {
             }
         });
 
-        const session = await startSession(this.#link, {
+        const session = await this.#start(request.sudo, {
             step,
-            privilege,
             script: composeScript(script, request.args ?? [], talk?.request),
             input: request.stdin,
-            mask: (text) => this.#mask(text),
             timeout,
             onStdout: (chunk) => {
                 stdout.push(chunk);
@@ -306,7 +300,6 @@ export class LinkedMachine implements Machine {
             },
             onStderr: (chunk) => stderr.push(chunk),
         });
-        this.#learn(privilege, session);
         if (talk?.begun !== true) {
             limitTime(exclusive === undefined ? timeout : exclusive.wait + 30_000);
         }
@@ -318,7 +311,7 @@ export class LinkedMachine implements Machine {
             return { code, stdout: withoutTalk(stdout.text, talk), stderr: stderr.text };
         } catch (error) {
             if (error instanceof FleetError && (error.code === "TIMEOUT" || error.code === "OUTPUT_TOO_LARGE")) {
-                await this.#terminate(session, privilege);
+                await this.#terminate(session, request.sudo);
             }
             throw error;
         } finally {
@@ -326,44 +319,31 @@ export class LinkedMachine implements Machine {
         }
     }
 
-    /** Root needs no sudo; else sudo asks as rarely as we know how. */
-    async #withPrivilege<T>(sudo: boolean | undefined, attempt: (privilege: Privilege) => Promise<T>): Promise<T> {
-        const { user, password, sudoPassword = password } = this.#connection;
+    /** Starts a session with the rights of root, whatever makes us root, or with those of the login. */
+    async #start(sudo: boolean | undefined, request: Omit<SessionRequest, "privilege" | "mask">): Promise<Session> {
+        const { user, password, sudoPassword = password, rootPassword } = this.#connection;
+        const attempt = (privilege: Privilege) =>
+            startSession(this.#link, { ...request, privilege, mask: (text) => this.#mask(text) });
         if (sudo === false || user === "root") {
-            return attempt({ kind: "login" });
+            return attempt({ tool: "login" });
         }
-        if (sudoPassword === undefined) {
-            return attempt({ kind: "sudo" });
-        }
-        if (this.#link.sudoAsksNothing) {
-            try {
-                return await attempt({ kind: "sudo" });
-            } catch (error) {
-                // sudo had remembered an earlier login, and has forgotten it. Nothing has run yet.
-                if (!(error instanceof FleetError) || error.code !== "SUDO_PASSWORD_REQUIRED") {
-                    throw error;
-                }
+        try {
+            return await this.#link.root.start({ sudoPassword, rootPassword }, attempt);
+        } catch (error) {
+            if (error instanceof NoRootError) {
+                throw new FleetError({ ...error.details, machine: this.name, step: request.step });
             }
-        }
-        return attempt(sudoWithPassword(sudoPassword));
-    }
-
-    #learn(privilege: Privilege, session: Session): void {
-        if (privilege.kind === "sudo with password") {
-            this.#link.sudoAsksNothing = !session.sudoAsked;
+            throw error;
         }
     }
 
     /** Ends a script with all it has started, from a second session: sshd may not signal what sudo runs as root. */
-    async #terminate(session: Session, privilege: Privilege): Promise<void> {
-        const killer = privilege.kind === "sudo with password" ? sudoWithPassword(privilege.password) : privilege;
+    async #terminate(session: Session, sudo: boolean | undefined): Promise<void> {
         try {
-            const second = await startSession(this.#link, {
+            const second = await this.#start(sudo, {
                 step: "end a script",
-                privilege: killer,
                 script: composeScript(terminateScript, [String(session.pid)]),
                 input: undefined,
-                mask: (text) => this.#mask(text),
                 onStdout: () => {},
                 onStderr: () => {},
                 timeout: 5_000,

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection";
 
-const secretKeys = ["password", "sudoPassword", "privateKeyPassword", "privateKey"] as const;
+const secretKeys = ["password", "sudoPassword", "rootPassword", "privateKeyPassword", "privateKey"] as const;
 
 /**
  * Takes every secret of a connection, and of those it goes through, out of a text that comes from a machine or from a library, so that it may stand in a

@@ -1,85 +1,112 @@
 import { randomInt } from "node:crypto";
-import type { FleetErrorDetails } from "../errors";
 import { quote } from "./quote";
 
 /** Whose rights a command gets, and how. */
-export type Privilege =
-    /** Those of the login. */
-    | { kind: "login" }
-    /** root, through a sudo that must not ask. */
-    | { kind: "sudo" }
-    /** root, through a sudo that may ask: the password is sent when the prompt shows up. */
-    | { kind: "sudo with password"; password: string; prompt: string };
-
-/** sudo that is told the password when it asks. */
-export function sudoWithPassword(password: string): Privilege {
-    // No two commands have the same prompt, so that nothing else a machine prints can be taken for it.
-    return { kind: "sudo with password", password, prompt: `[fleet-${randomInt(2 ** 47)}]` };
+export interface Privilege {
+    /** What makes us root; `"login"`: nothing, the command has the rights of the login. */
+    tool: "login" | "sudo" | "doas" | "su";
+    /** Told to the tool when it asks. Without one it must not ask. */
+    password?: string;
+    /** Run it on a terminal: the tool works on nothing else. Default false. */
+    terminal?: boolean;
 }
 
-/** Puts what gives the rights before a command. */
-export function withPrivilege(privilege: Privilege, command: string): string {
-    switch (privilege.kind) {
-        case "login":
-            return command;
-        case "sudo":
-            return `sudo -n -H ${command}`;
-        case "sudo with password":
-            return `sudo -H -S -p ${quote(privilege.prompt)} ${command}`;
+/** Why a tool did not make us root. */
+export type RefusalReason =
+    | "missing"
+    | "not permitted"
+    | "password required"
+    | "password wrong"
+    | "needs a terminal"
+    | "no terminal to be had";
+
+/** A tool did not make us root; our script has not begun. */
+export class Refusal extends Error {
+    constructor(
+        readonly privilege: Privilege,
+        readonly reason: RefusalReason,
+        /** The tool's own last words, without secrets. */
+        readonly words = "",
+    ) {
+        super(`${privilege.tool}: ${reason}`);
     }
+}
+
+/** How a script is started with the rights of a {@link Privilege}. */
+export interface Launch {
+    /** For the login shell, whichever it is. */
+    command: string;
+    /** How many times, in what was printed so far, the tool has asked for the password. */
+    countPrompts(said: string): number;
 }
 
 /**
- * Finds in what sudo said, instead of starting our command, the reason. The texts are those of sudo 1.9 and of sudo-rs.
+ * The command that starts `sh -c INNER` with the rights that are wanted. Every login shell (bash, dash, fish, csh) reads it
+ * in the same way.
  *
- * @param said what came on both streams before our command began
- * @returns code, message and cure of the error, or undefined when it was not sudo that stopped us
+ * @param inner shell text without a single quote, backslash, newline or `!`
  */
-export function explainSudo(
-    said: string,
-    exitCode: number,
-    privilege: Privilege,
-): Pick<FleetErrorDetails, "code" | "message" | "cure"> | undefined {
-    if (privilege.kind === "login") {
-        return undefined;
+export function launch(privilege: Privilege, inner: string): Launch {
+    const { tool, password } = privilege;
+    // No two commands have the same one, so that nothing else a machine prints can be taken for it.
+    const sign = `[fleet-${randomInt(2 ** 47)}]`;
+    const body = quote(inner);
+    if (tool === "sudo" && password !== undefined) {
+        // sudo-rs puts words of its own around the prompt.
+        const command = `sudo -H -S -p ${quote(sign)} sh -c ${body}`;
+        return { command, countPrompts: (said) => said.split(sign).length - 1 };
     }
-    if (/not in the sudoers|is not allowed to|may not run sudo|I'm afraid I can't do that/i.test(said)) {
-        return {
-            code: "SUDO_NOT_PERMITTED",
-            message: "sudo does not permit this user to become root.",
-            cure: "Log in as another user, or add this one to the group sudo (wheel) on the machine.",
-        };
+    if (tool === "login" || (tool !== "su" && password === undefined)) {
+        const prefix = { login: "", sudo: "sudo -n -H ", doas: "doas -n " }[tool];
+        return { command: `${prefix}sh -c ${body}`, countPrompts: () => 0 };
     }
-    if (/must have a tty/i.test(said)) {
-        return {
-            code: "SUDO_NOT_PERMITTED",
-            message: "sudo on this machine works on a terminal only (requiretty).",
-            cure: "Add `Defaults:USER !requiretty` to its sudoers.",
-        };
-    }
-    if (/try again|incorrect password|incorrect authentication|authentication failed/i.test(said)) {
-        return wrongPassword;
-    }
-    if (/password is required|authentication is required|authentication required|terminal is required/i.test(said)) {
-        return {
-            code: "SUDO_PASSWORD_REQUIRED",
-            message: "sudo asks for a password (or does not permit this user anything).",
-            cure: "Set connection.sudoPassword, or allow the user sudo without a password.",
-        };
-    }
-    if (exitCode === 127 || /sudo:? (command )?not found|unknown command:? '?sudo/i.test(said)) {
-        return {
-            code: "SUDO_MISSING",
-            message: "There is no sudo on the machine.",
-            cure: "Log in as root, or install sudo on the machine.",
-        };
-    }
-    return undefined;
+    // doas and su take no prompt from us: only what comes after our sign can be theirs, and is not the login shell's.
+    const start = tool === "doas" ? 'doas sh -c "$0"' : 'env LC_ALL=C su -s /bin/sh -c "$0" root';
+    return {
+        command: `sh -c ${quote(`echo "${sign}" >&2; exec ${start}`)} ${body}`,
+        countPrompts: (said) => {
+            const at = said.indexOf(sign);
+            return at === -1 ? 0 : (said.slice(at).match(/password: ?/gi)?.length ?? 0);
+        },
+    };
 }
 
-/** sudo asked a second time: it did not like the first answer. */
-export const wrongPassword = {
-    code: "SUDO_PASSWORD_WRONG",
-    message: "sudo refused the password.",
-    cure: "Check connection.sudoPassword (connection.password when it is not set).",
-} as const;
+const patterns: Record<"sudo" | "doas" | "su", [RegExp, RefusalReason][]> = {
+    // The texts are those of sudo 1.9 and of sudo-rs 0.2.
+    sudo: [
+        [/not in the sudoers|is not allowed to|may not run sudo|I'm afraid I can't do that/i, "not permitted"],
+        [/must have a tty/i, "needs a terminal"],
+        [/try again|incorrect password|incorrect authentication|authentication failed/i, "password wrong"],
+        [
+            /password is required|authentication is required|authentication required|terminal is required/i,
+            "password required",
+        ],
+    ],
+    doas: [
+        [/authentication required/i, "password required"],
+        [/authentication failed|authorization failed/i, "password wrong"],
+    ],
+    su: [[/authentication (failure|failed)|incorrect password/i, "password wrong"]],
+};
+
+/**
+ * Finds in what was said, instead of starting our command, why the tool refused.
+ *
+ * @param said what came on both streams before our command began
+ * @returns undefined when it was not the tool that stopped us
+ */
+export function explainRefusal(said: string, exitCode: number, privilege: Privilege): RefusalReason | undefined {
+    const { tool } = privilege;
+    if (tool === "login") {
+        return undefined;
+    }
+    const known = patterns[tool].find(([pattern]) => pattern.test(said));
+    if (known !== undefined) {
+        return known[1];
+    }
+    if (exitCode === 127 || new RegExp(`${tool}:? (command )?not found|unknown command:? '?${tool}`, "i").test(said)) {
+        return "missing";
+    }
+    // Whatever else it complains of (its configuration, its owner, a PAM module): it does not do it.
+    return new RegExp(`^${tool}(-rs)?: `, "im").test(said) ? "not permitted" : undefined;
+}

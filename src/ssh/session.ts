@@ -3,7 +3,8 @@ import { constants } from "node:os";
 import type { ClientChannel } from "ssh2";
 import { FleetError } from "../errors";
 import type { Link } from "./link";
-import { explainSudo, type Privilege, withPrivilege, wrongPassword } from "./privilege";
+import { explainRefusal, type Launch, launch, type Privilege, Refusal } from "./privilege";
+import { forTerminal, rawTerminal, StreamSplitter } from "./terminal";
 import { timing } from "./timing";
 
 /** A session in which our script is to begin. */
@@ -22,7 +23,7 @@ export interface SessionRequest {
     onStderr: (chunk: Buffer) => void;
     /** Called once the channel is open, before any of its events. */
     onChannel?: (channel: ClientChannel) => void;
-    /** How long login shell and sudo may take, in ms; at most, and by default, what {@link timing} says. */
+    /** How long login shell and sudo (doas, su) may take, in ms; at most, and by default, what {@link timing} says. */
     timeout?: number;
     /** An emergency: do not wait for a free slot. */
     ignoreSlots?: boolean;
@@ -33,8 +34,10 @@ export interface Session {
     channel: ClientChannel;
     /** Process of the shell that runs the script. */
     pid: number;
-    /** Whether sudo asked for the password. */
-    sudoAsked: boolean;
+    /** Whose rights the script has. */
+    privilege: Privilege;
+    /** Whether a password was asked for. */
+    asked: boolean;
     /** Resolves when the session has ended: exit code (128 + signal), or an error when the connection was lost. */
     ended: Promise<number>;
     /** Closes our side, whatever the command does. */
@@ -54,22 +57,26 @@ const openTries = 10;
  * quote within the quotes), and process lists show nothing. The script and everything secret travels on standard input.
  * The mark tells where the output of the login shell's startup files ends and ours begins.
  *
- * @throws FleetError SHELL_UNUSABLE, SUDO_*, CONNECTION_LOST, TIMEOUT
+ * @throws Refusal when sudo (doas, su) does not let us; nothing has run then
+ * @throws FleetError SHELL_UNUSABLE, CONNECTION_LOST, TIMEOUT
  */
 export async function startSession(link: Link, request: SessionRequest): Promise<Session> {
     const { privilege, script, input } = request;
     const mark = `fleet-${randomInt(2 ** 47)}`;
-    const text = Buffer.from(script);
+    const text = Buffer.from(privilege.terminal ? forTerminal(script, mark, input) : script);
     // With nothing after the script its end is the end of the stream; else it is counted, byte by byte, since anything
-    // that reads ahead would take away from what follows.
-    const read = input === undefined ? "cat" : `dd bs=1 count=${text.length} 2>/dev/null`;
+    // that reads ahead would take away from what follows. The input of a terminal has no end.
+    const read = input === undefined && !privilege.terminal ? "cat" : `dd bs=1 count=${text.length} 2>/dev/null`;
     // The mark is written in two parts: when sudo refuses a command it prints it, which must not look like its beginning.
     const printed = mark.replace("-", '-""');
-    const command = `sh -c 'echo ${printed} $$; echo ${printed} >&2; eval "$(${read})"'`;
+    const begin = privilege.terminal
+        ? `stty raw -echo 2>/dev/null; echo ${printed} $$`
+        : `echo ${printed} $$; echo ${printed} >&2`;
+    const launched = launch(privilege, `${begin}; eval "$(${read})"`);
 
     let begun!: Begun;
-    const release = await openSession(link, request, withPrivilege(privilege, command), (channel) => {
-        begun = begin(link, request, channel, mark, text);
+    const release = await openSession(link, request, launched.command, (channel) => {
+        begun = follow(link, request, channel, mark, text, launched);
     });
     // The slot is free when the server has no session left: it answers the ping only after it has cleaned up. A request
     // for a new session that comes together with the end of the old one would be one too many.
@@ -90,18 +97,32 @@ interface Begun {
  * Follows a channel from its first moment to the mark. Everything is attached before this returns: a command that ends at
  * once sends its exit code in the same packet that confirms its start, and ssh2 would tell nobody.
  */
-function begin(link: Link, request: SessionRequest, channel: ClientChannel, mark: string, text: Buffer): Begun {
+function follow(
+    link: Link,
+    request: SessionRequest,
+    channel: ClientChannel,
+    mark: string,
+    text: Buffer,
+    { countPrompts }: Launch,
+): Begun {
     const { step, privilege, input } = request;
-    const state = { channel, pid: 0, sudoAsked: false };
+    const state = { channel, privilege, pid: 0, asked: false };
     const close = () => channel.close();
+    // Who reads a password may throw away what comes with it, and a terminal may be changed until our shell has it.
+    const waits = privilege.password !== undefined || privilege.terminal === true;
     const send = () => {
-        if (input === "open") {
-            channel.write(text);
+        if (input === "open" || privilege.terminal) {
+            channel.write(input === "open" || input === undefined ? text : Buffer.concat([text, input]));
         } else {
             channel.end(input === undefined ? text : Buffer.concat([text, input]));
         }
     };
-    const ended = watchEnd(link, channel, step);
+    const end = watchEnd(link, channel, step);
+    const splitter = privilege.terminal
+        ? new StreamSplitter(mark, request.onStdout, request.onStderr, end.exited)
+        : undefined;
+    const ended = end.ended.finally(() => splitter?.flush());
+    ended.catch(() => {});
     const beginTimeout = Math.min(request.timeout ?? timing.begin, timing.begin);
     const session = new Promise<Session>((resolve, reject) => {
         let settled = false;
@@ -117,6 +138,15 @@ function begin(link: Link, request: SessionRequest, channel: ClientChannel, mark
                 }
             }
         };
+        const refuse = (reason: Refusal["reason"]) => {
+            const words = request.mask(
+                `${stderr.noise}\n${stdout.noise}`
+                    .trim()
+                    .split(/[\r\n]+/)
+                    .at(-1) ?? "",
+            );
+            settle(new Refusal(privilege, reason, words.slice(-300)));
+        };
         const fail = (details: { code: FleetError["code"]; message: string; cure?: string }) =>
             settle(new FleetError({ machine: link.name, step, ...details }));
         const timer = setTimeout(
@@ -128,9 +158,10 @@ function begin(link: Link, request: SessionRequest, channel: ClientChannel, mark
             beginTimeout,
         );
 
-        const stdout = new MarkFilter(mark, request.onStdout, (words) => {
+        const onStdout = splitter ? (chunk: Buffer) => splitter.push(chunk) : request.onStdout;
+        const stdout = new MarkFilter(mark, onStdout, (words) => {
             state.pid = Number(words);
-            if (privilege.kind === "sudo with password") {
+            if (waits) {
                 send();
             }
             settle(undefined);
@@ -141,18 +172,22 @@ function begin(link: Link, request: SessionRequest, channel: ClientChannel, mark
             return noise === "" ? "" : ` It said: ${noise}`;
         };
         const watchPrompt = () => {
-            if (privilege.kind !== "sudo with password" || settled) {
+            if (privilege.password === undefined || settled) {
                 return;
             }
-            const asked = stderr.noise.split(privilege.prompt).length - 1;
+            const asked = countPrompts(`${stderr.noise}\n${stdout.noise}`);
             if (asked > 1) {
-                fail(wrongPassword);
-            } else if (asked === 1 && !state.sudoAsked) {
-                state.sudoAsked = true;
+                // It did not like the first answer.
+                refuse("password wrong");
+            } else if (asked === 1 && !state.asked) {
+                state.asked = true;
                 channel.write(`${privilege.password}\n`);
             }
         };
-        channel.on("data", (chunk: Buffer) => stdout.push(chunk));
+        channel.on("data", (chunk: Buffer) => {
+            stdout.push(chunk);
+            watchPrompt();
+        });
         channel.stderr.on("data", (chunk: Buffer) => {
             stderr.push(chunk);
             watchPrompt();
@@ -160,9 +195,9 @@ function begin(link: Link, request: SessionRequest, channel: ClientChannel, mark
         ended.then(
             (code) => {
                 const said = `${stderr.noise}\n${stdout.noise}`;
-                const sudo = explainSudo(said, code, privilege);
-                if (sudo !== undefined) {
-                    fail(sudo);
+                const reason = explainRefusal(said, code, privilege);
+                if (reason !== undefined) {
+                    refuse(reason);
                 } else {
                     fail({
                         code: "SHELL_UNUSABLE",
@@ -173,7 +208,7 @@ function begin(link: Link, request: SessionRequest, channel: ClientChannel, mark
             },
             (error) => settle(error),
         );
-        if (privilege.kind !== "sudo with password") {
+        if (!waits) {
             send();
         }
     });
@@ -196,7 +231,8 @@ async function openSession(
             unuse();
         };
         try {
-            await link.exec(request.step, command, (channel) => {
+            const terminal = request.privilege.terminal ? rawTerminal : undefined;
+            await link.exec(request.step, command, terminal, (channel) => {
                 // Whatever comes of it: an error nobody listens to would end the process.
                 channel.on("error", () => {});
                 request.onChannel?.(channel);
@@ -207,6 +243,9 @@ async function openSession(
             release();
             if (error instanceof FleetError) {
                 throw error;
+            }
+            if (/pseudo-terminal/.test((error as Error).message)) {
+                throw new Refusal(request.privilege, "no terminal to be had");
             }
             if (request.ignoreSlots || tries >= openTries) {
                 throw new FleetError({
@@ -231,10 +270,20 @@ async function openSession(
     }
 }
 
-function watchEnd(link: Link, channel: ClientChannel, step: string): Promise<number> {
-    return new Promise((resolve, reject) => {
+interface End {
+    /** Exit code of the session, or an error when the connection was lost. */
+    ended: Promise<number>;
+    /** Tells that the script has ended, before the server does, and with which code. */
+    exited: (code: number) => void;
+}
+
+function watchEnd(link: Link, channel: ClientChannel, step: string): End {
+    let exited!: (code: number) => void;
+    const ended = new Promise<number>((resolve, reject) => {
         let code: number | undefined;
         let quiet: NodeJS.Timeout | undefined;
+        // What we end by closing the terminal says nothing about the script.
+        let hungUp = false;
         const forget = link.onLost(() => {
             clearTimeout(quiet);
             reject(link.lossError(step));
@@ -242,10 +291,12 @@ function watchEnd(link: Link, channel: ClientChannel, step: string): Promise<num
         const settle = () => {
             clearTimeout(quiet);
             forget();
-            if (code === undefined) {
+            // On a terminal the shell's own end says only whether it was killed.
+            const result = code !== undefined && code >= 128 ? code : (told ?? code);
+            if (result === undefined) {
                 reject(link.lossError(step));
             } else {
-                resolve(code);
+                resolve(result);
             }
         };
         // A background process that holds the output would hold the channel, too. When the command has ended, and then
@@ -256,15 +307,27 @@ function watchEnd(link: Link, channel: ClientChannel, step: string): Promise<num
                 const before = quiet;
                 await link.ping();
                 if (quiet === before) {
+                    hungUp = true;
                     channel.close();
                 }
             }, timing.afterExit);
         };
-        channel.on("exit", (exit: number | null, signal?: string) => {
-            code = exit ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+        const settleInSilence = () => {
             channel.on("data", listenForSilence);
             channel.stderr.on("data", listenForSilence);
             listenForSilence();
+        };
+        let told: number | undefined;
+        exited = (exit) => {
+            told = exit;
+            settleInSilence();
+        };
+        channel.on("exit", (exit: number | null, signal?: string) => {
+            if (hungUp) {
+                return;
+            }
+            code = exit ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+            settleInSilence();
         });
         let open = 2;
         const closed = () => {
@@ -276,6 +339,7 @@ function watchEnd(link: Link, channel: ClientChannel, step: string): Promise<num
         channel.once("close", closed);
         channel.stderr.once("close", closed);
     });
+    return { ended, exited };
 }
 
 /** Lets through what comes after the line that begins with the mark. */
