@@ -195,6 +195,7 @@ const parts: Record<keyof ConnectionArgs, boolean> = {
     strictHostKeyChecking: true,
     userKnownHostsFile: true,
     sudoPassword: false,
+    rootPassword: true,
     proxy: true,
     sshConfig: true,
     dialErrorLimit: true,
