@@ -27,6 +27,7 @@ import {
     type Machine,
     parsePublicKey,
     publicKeyOf,
+    withSshConfig,
 } from "../ssh";
 import { connectionSchema } from "./connection";
 import { define } from "./define";
@@ -86,6 +87,11 @@ const inputs = z
                     "makes a new key, which needs one that is made here: a given key changes by giving another",
                 );
             }
+        }
+        const { sshConfig, user } = value.connection;
+        if (sshConfig !== undefined && sshConfig !== false && user === undefined) {
+            const message = "is needed beside sshConfig: whose key it is must be known before anything is read";
+            context.addIssue({ code: "custom", path: ["connection", "user"], message });
         }
         if (value.privateKeyPassword !== undefined && value.privateKey === undefined) {
             refuse("privateKeyPassword", "there is no privateKey that it could belong to");
@@ -267,7 +273,8 @@ async function install(work: Work, seen: KeysFacts, prior: Recorded<SshKeyInputs
         put: line,
         ...(isRecorded ? {} : { record: { lineage, instance, user: account, type, base64 } }),
     };
-    const state = (proved: boolean) => stateOf(work, facts, file, line, proved);
+    const reached = await withSshConfig(inputs.connection);
+    const state = (proved: boolean) => stateOf(work, reached, facts, file, line, proved);
     const id = `${account}@${facts.machineId} ${fingerprintOf(base64)}`;
     context.progress(`${machine.name}: installing the key of ${account}`);
     try {
@@ -558,8 +565,15 @@ function asFound(
     };
 }
 
-function stateOf(work: Work, facts: KeysFacts, file: KeysFile, line: KeyLine, proved: boolean): SshKeyState {
-    const { inputs, key, machine, account, context } = work;
+function stateOf(
+    work: Work,
+    reached: Connection,
+    facts: KeysFacts,
+    file: KeysFile,
+    line: KeyLine,
+    proved: boolean,
+): SshKeyState {
+    const { key, machine, account, context } = work;
     return {
         ...(key.isGenerated ? { generatedKey: key.privateKey } : {}),
         sshPublicKey: [key.type, key.base64, line.comment].filter(Boolean).join(" "),
@@ -568,7 +582,7 @@ function stateOf(work: Work, facts: KeysFacts, file: KeysFile, line: KeyLine, pr
         createdAt: key.createdAt,
         authorizedKeysFile: file.path,
         proved,
-        ...clientTexts(inputs.connection, account, machine.hostKey, context.urn),
+        ...clientTexts(reached, account, machine.hostKey, context.urn),
         machineId: facts.machineId,
         hostKey: machine.hostKey,
         ...proxyHostKeysOf(machine),

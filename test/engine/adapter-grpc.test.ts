@@ -117,7 +117,7 @@ describe("check", () => {
                 { ...args("a", { setings: {}, size }), connection: { hots: "a" } },
             );
             expect(failures.map(({ reason }) => reason).sort()).toEqual([
-                "[INVALID_ARGUMENT] Machine: argument connection.host: is missing: expected a host name.",
+                "[INVALID_ARGUMENT] Machine: argument connection.host: is missing: expected a host name or address.",
                 "[INVALID_ARGUMENT] Machine: argument connection.hots: there is no such argument; did you mean host?",
                 "[INVALID_ARGUMENT] Machine: argument setings: there is no such argument; did you mean settings?",
             ]);
