@@ -58,12 +58,14 @@ describeSsh("the transcript", () => {
                 step: "count",
                 script: script(text),
                 stdin: Buffer.from("in"),
+                sudo: false,
             });
             await machine.upload({
                 step: "write x",
                 path: join(directory, "x"),
                 content: Buffer.alloc(5000),
                 mode: "0600",
+                sudo: false,
             });
         });
         const measured = { time: expect.any(String), pid: process.pid, durationMs: expect.any(Number) };
@@ -92,8 +94,10 @@ describeSsh("the transcript", () => {
         await failure(connect({ ...sshd.connection, host: "127.0.0.2", port: 1 }));
         await failure(connect({ ...sshd.connection, privateKey: sshd.makeKey("stranger", "ed25519") }));
         const machine = await connect(sshd.connection);
-        await failure(machine.run({ step: "wait", script: script("sleep 60"), timeout: 500 }));
-        await failure(machine.upload({ step: "write", path: "/nowhere/x", content: Buffer.from("x"), mode: "0600" }));
+        await failure(machine.run({ step: "wait", script: script("sleep 60"), timeout: 500, sudo: false }));
+        await failure(
+            machine.upload({ step: "write", path: "/nowhere/x", content: Buffer.from("x"), mode: "0600", sudo: false }),
+        );
         await failure(machine.openUnixSocket("/nowhere/socket"));
         expect(lines().map(({ action, error, code }) => [action, error, code])).toEqual([
             ["connect", "HOST_UNREACHABLE", undefined],
@@ -115,7 +119,7 @@ describeSsh("the transcript", () => {
         const socket = await machine.openUnixSocket(path);
         socket.write("question");
         expect(String(await once(socket, "data"))).toBe("answer");
-        const command = await machine.openCommand({ step: "echo", argv: ["sh", "-c", "cat; exit 4"] });
+        const command = await machine.openCommand({ step: "echo", argv: ["sh", "-c", "cat; exit 4"], sudo: false });
         command.on("error", () => {});
         command.end("abc");
         command.resume();
@@ -130,7 +134,12 @@ describeSsh("the transcript", () => {
     it("has no secret in it, where a step names one", async () => {
         startTranscript(file);
         const machine = await connect({ ...sshd.connection, password: "s3cr3t-w0rd", sudoPassword: "other-s3cr3t" });
-        await machine.run({ step: "set s3cr3t-w0rd to other-s3cr3t", script: script("true"), args: ["s3cr3t-w0rd"] });
+        await machine.run({
+            step: "set s3cr3t-w0rd to other-s3cr3t",
+            script: script("true"),
+            args: ["s3cr3t-w0rd"],
+            sudo: false,
+        });
         expect(lines().at(-1)!.step).toBe("set [secret] to [secret]");
         expect(readFileSync(file, "utf8")).not.toMatch(/s3cr3t/);
     });
@@ -139,7 +148,7 @@ describeSsh("the transcript", () => {
         const machine = await connect(sshd.connection);
         startTranscript("/dev/full");
         const watched = await connect(sshd.connection);
-        const touch = (path: string) => ({ step: "touch", script: script('touch "$1"'), args: [path] });
+        const touch = (path: string) => ({ step: "touch", script: script('touch "$1"'), args: [path], sudo: false });
         const error = await failure(watched.run(touch(join(directory, "first"))));
         expect(error.code).toBe("TRANSCRIPT_UNWRITABLE");
         expect(error.message).toMatch(/\/dev\/full cannot be written: ENOSPC.*dockerfleet:transcript/);
