@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import {
     chmodSync,
     existsSync,
@@ -21,7 +21,7 @@ export interface SshdOptions {
     hostKeys?: ("ed25519" | "ecdsa" | "rsa")[];
     /** Port; default: a free one. */
     port?: number;
-    /** Name of its program, which is also the name of its rules in /etc/pam.d. Default: sshd. */
+    /** Name of its program and of its rules in /etc/pam.d: older servers take the rules by their own name. Default: sshd. */
     program?: string;
     /** Do not start it yet; {@link Sshd.start} does. */
     stopped?: boolean;
@@ -237,11 +237,12 @@ export class Sshd {
     }
 
     #configure(): void {
-        const { config = [], hostKeys = ["ed25519"] } = this.options;
+        const { config = [], hostKeys = ["ed25519"], program } = this.options;
         writeFileSync(join(this.directory, "authorized_keys"), `${this.publicKey("login")}\n`);
         mkdirSync(this.home);
         const lines = [
             ...config,
+            ...(program !== undefined && understands("PAMServiceName x") ? [`PAMServiceName ${program}`] : []),
             `Port ${this.port}`,
             `ListenAddress ${this.host}`,
             ...hostKeys.map((type) => `HostKey ${join(this.directory, `host_${type}`)}`),
@@ -260,6 +261,12 @@ export class Sshd {
         ];
         writeFileSync(join(this.directory, "sshd_config"), `${lines.join("\n")}\n`);
     }
+}
+
+/** Whether the installed sshd knows a line of sshd_config. */
+function understands(line: string): boolean {
+    const { stderr } = spawnSync(sshdPath, ["-t", "-f", "/dev/null", "-o", line], { encoding: "utf8" });
+    return !/bad configuration option/i.test(stderr);
 }
 
 /** A port of 127.0.0.1 on which nothing listens. */
