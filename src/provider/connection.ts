@@ -1,10 +1,9 @@
 import { z } from "zod";
-import { type Connection, privateKeyMistake } from "../ssh";
+import { type Connection, privateKeyMistake, proxyMistake } from "../ssh";
 
 const text = (what: string) => z.string(what).min(1, `${what}, not an empty string`);
 
-/** The `connection` argument, as every resource takes it. What each part means is told at {@link ConnectionArgs}. */
-export const connectionSchema = z.strictObject({
+const parts = z.strictObject({
     host: text("a host name or address").regex(
         /^(?!-|.*:\/\/)[^\s@/]+$/,
         'a host name or address alone, such as "203.0.113.10"; user and port have arguments of their own',
@@ -47,9 +46,20 @@ export const connectionSchema = z.strictObject({
     get proxy(): z.ZodOptional<z.ZodType<Connection>> {
         return connectionSchema.optional();
     },
+    proxyCommand: text("a command").optional(),
+    proxyUrl: text("the URL of a proxy").optional(),
     sshConfig: z
         .union([z.boolean(), text("the path of a file")], "true, or the path of a configuration file")
         .optional(),
     dialErrorLimit: z.int("a number of attempts").min(-1, "a number of attempts, or -1 for no limit").optional(),
     perDialTimeout: z.int("a number of seconds").min(1, "a number of seconds, at least 1").optional(),
+});
+
+/** The `connection` argument, as every resource takes it. What each part means is told at {@link ConnectionArgs}. */
+export const connectionSchema = parts.superRefine((connection, context) => {
+    const mistake = proxyMistake(connection);
+    if (mistake !== undefined) {
+        // The check ends the sentence.
+        context.addIssue({ code: "custom", path: [mistake.argument], message: mistake.message.replace(/\.$/, "") });
+    }
 });

@@ -86,7 +86,10 @@ function completeWith(connection: pulumi.Input<ConnectionArgs>, defaults: Defaul
         return complete(connection, defaults);
     }
     // One secret part makes all of another resource's connection secret; then not even the host would be readable.
-    return pulumi.unsecret(pulumi.output(connection)).apply((known) => complete(known as ConnectionArgs, defaults));
+    return pulumi.unsecret(pulumi.output(connection)).apply((known) =>
+        // An SshKey hands on each part of its connection, also a proxy that is none.
+        known === undefined ? (known as unknown as ConnectionArgs) : complete(known as ConnectionArgs, defaults),
+    );
 }
 
 function complete(given: ConnectionArgs, defaults: Defaults): ConnectionArgs {

@@ -58,6 +58,17 @@ export interface ConnectionArgs {
      */
     proxy?: pulumi.Input<ConnectionArgs>;
     /**
+     * A command, run where `pulumi` runs, whose standard input and output are the connection, like OpenSSH's ProxyCommand; %h is
+     * `host`, %p `port`, %r `user`, %% a percent sign. Instead of `proxy`. Secrets belong in its environment, not here.
+     * Default: none. Example: `"cloudflared access ssh --hostname %h"`
+     */
+    proxyCommand?: pulumi.Input<string>;
+    /**
+     * A proxy, SOCKS5 or HTTP (with CONNECT), that looks up `host` and connects to it. Instead of `proxy`. Kept encrypted in the
+     * state. Default: none. Example: `"socks5://user:password@proxy.example.org:1080"`
+     */
+    proxyUrl?: pulumi.Input<string>;
+    /**
      * Whether `~/.ssh/config` and the system's configuration are read (`true`), or the path of a file that is read instead, on
      * the machine where `pulumi` runs: HostName, User, Port, IdentityFile, ProxyJump and so on, as `ssh HOST` would. Arguments
      * go before it. Default: `false`. Example: `"~/work/ssh_config"`
@@ -76,4 +87,5 @@ export const secretConnectionKeys = [
     "privateKeyPassword",
     "sudoPassword",
     "rootPassword",
+    "proxyUrl",
 ] as const;

@@ -55,6 +55,8 @@ const readers: { [K in DefaultKey]-?: { read: Read<NonNullable<Connection[K]>>; 
         read: (given) => (given === "true" || given === "false" ? given === "true" : text(given)),
         expected: "true, false or a path",
     },
+    proxyCommand: { read: text, expected: "a command" },
+    proxyUrl: { read: text, expected: "a URL" },
     dialErrorLimit: { read: number, expected: "a number" },
     perDialTimeout: { read: number, expected: "a number of seconds" },
 };
@@ -66,7 +68,10 @@ const otherSettings = ["transcript"];
 export const defaultKeys = Object.keys(readers) as DefaultKey[];
 
 /** What belongs together: a connection that gives one of a group itself gets nothing of that group from the configuration. */
-const groups: DefaultKey[][] = [["password", "privateKey", "privateKeyPassword", "identityFile", "agentSocketPath"]];
+const groups: DefaultKey[][] = [
+    ["password", "privateKey", "privateKeyPassword", "identityFile", "agentSocketPath"],
+    ["proxy", "proxyCommand", "proxyUrl"],
+];
 
 /** They belong to one user: a connection of another user than the configuration's gets none of them from there. */
 const ofTheUser: DefaultKey[] = ["password", "sudoPassword"];

@@ -197,6 +197,8 @@ const parts: Record<keyof ConnectionArgs, boolean> = {
     sudoPassword: false,
     rootPassword: true,
     proxy: true,
+    proxyCommand: true,
+    proxyUrl: true,
     sshConfig: true,
     dialErrorLimit: true,
     perDialTimeout: true,
@@ -218,7 +220,10 @@ function apart(connection: pulumi.Input<ConnectionArgs>, wanted: readonly (keyof
     const opened = pulumi.unsecret(pulumi.output(connection));
     const value = (part: keyof ConnectionArgs) => {
         const output = opened.apply((known) => (known as ConnectionArgs)[part]) as pulumi.Output<unknown>;
-        return (secretConnectionKeys as readonly string[]).includes(part) ? pulumi.secret(output) : output;
+        // A jump host's secrets are no longer told apart from the rest of it.
+        return part === "proxy" || (secretConnectionKeys as readonly string[]).includes(part)
+            ? pulumi.secret(output)
+            : output;
     };
     return Object.fromEntries(wanted.map((part) => [part, value(part)])) as unknown as ConnectionArgs;
 }

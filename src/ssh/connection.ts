@@ -1,5 +1,7 @@
 import { homedir } from "node:os";
 import { FleetError } from "../errors";
+import { canonicalHost } from "./host";
+import { proxyMistake } from "./proxy-arguments";
 import type { Configured } from "./ssh-config";
 
 /** How to reach and log in to a machine. Plain, resolved values; the names are those of `@pulumi/command`'s connection. */
@@ -41,6 +43,10 @@ export interface Connection {
      * so on, as `ssh HOST` would. What is given here goes before it. Default false.
      */
     sshConfig?: boolean | string;
+    /** A command whose standard input and output are the connection, as OpenSSH's ProxyCommand: with %h %p %r %n %%. */
+    proxyCommand?: string;
+    /** A proxy: `socks5://[user:password@]host:port`, or `http://…` for one that knows CONNECT. It looks up `host`. */
+    proxyUrl?: string;
     /** So many failed dials are borne while waiting for the machine; -1 = no limit. Default 10. */
     dialErrorLimit?: number;
     /** Seconds for one dial including the login. Default 15. */
@@ -70,6 +76,8 @@ const optionalStrings = [
     "userKnownHostsFile",
     "sudoPassword",
     "rootPassword",
+    "proxyCommand",
+    "proxyUrl",
 ] as const;
 
 /**
@@ -81,8 +89,8 @@ const optionalStrings = [
 export function resolveConnection(connection: Connection, path = "connection"): ResolvedConnection {
     const bad = (argument: string, message: string) =>
         new FleetError({ code: "INVALID_ARGUMENT", message: `${path}.${argument} ${message}` });
-    const given = connection.host;
-    if (typeof given !== "string" || !/^(?!-)[^\s/@[\]]+$|^\[[0-9A-Fa-f:.%\w]+\]$/.test(given)) {
+    const host = canonicalHost(connection.host);
+    if (host === undefined) {
         throw bad("host", "must be a host name or an IP address.");
     }
     for (const key of optionalStrings) {
@@ -116,6 +124,10 @@ export function resolveConnection(connection: Connection, path = "connection"): 
             throw bad(key, "must be a single line.");
         }
     }
+    const mistake = proxyMistake({ ...connection, host, user });
+    if (mistake !== undefined) {
+        throw bad(mistake.argument, mistake.message);
+    }
     const strictHostKeyChecking = connection.strictHostKeyChecking ?? "accept-new";
     if (strictHostKeyChecking !== "yes" && strictHostKeyChecking !== "accept-new") {
         throw bad("strictHostKeyChecking", 'must be "yes" or "accept-new".');
@@ -132,7 +144,7 @@ export function resolveConnection(connection: Connection, path = "connection"): 
     return {
         ...rest,
         ...(proxy === undefined ? {} : { proxy: resolveConnection(proxy, `${path}.proxy`) }),
-        host: given.replace(/^\[(.*)\]$/, "$1").toLowerCase(),
+        host,
         identityFile: identityFiles,
         port,
         user,
@@ -151,9 +163,10 @@ export function machineName(connection: ResolvedConnection): string {
 }
 
 /** The server that a connection leads to, and the way there; behind another jump host, the same address is another one. */
-export function placeOf({ host, port, proxy }: ResolvedConnection): string {
+export function placeOf({ host, port, proxy, proxyCommand, proxyUrl }: ResolvedConnection): string {
+    const way = proxy === undefined ? (proxyCommand ?? proxyUrl) : placeOf(proxy);
     const place = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    return proxy === undefined ? place : `${place} via ${placeOf(proxy)}`;
+    return way === undefined ? place : `${place} via ${way}`;
 }
 
 /**

@@ -2,7 +2,7 @@ import { FleetError, type FleetErrorDetails } from "../errors";
 import { authHandler } from "./authentication";
 import { machineName, type ResolvedConnection } from "./connection";
 import type { Credentials } from "./credentials";
-import { DialFailure, type Failure } from "./failure";
+import { capital, DialFailure, type Failure, type SocketError, socketErrorWords } from "./failure";
 import { formatHostKey, type HostKeyPolicy, judgeHostKey, serverHostKeyAlgorithms } from "./host-keys";
 import type { Unanswerable } from "./keyboard";
 import { knownHostsName } from "./known-hosts";
@@ -91,7 +91,7 @@ function dialOnce(
             settle({
                 reason,
                 retry,
-                details: { code: "HOST_UNREACHABLE", machine: name, step, message: `${sentence(reason)}.`, cure },
+                details: { code: "HOST_UNREACHABLE", machine: name, step, message: `${capital(reason)}.`, cure },
             });
         const refused = (message: string, cure: string, retry: Failure["retry"] = "never") =>
             settle({
@@ -113,7 +113,7 @@ function dialOnce(
             greeted = true;
         });
         client.on("change password", () => refused(...expired));
-        const fail = (error: Error & { level?: string; code?: string | number }) => {
+        const fail = (error: SocketError & { level?: string }) => {
             if (error.level === "agent") {
                 // Not the end: the next method follows.
                 return;
@@ -239,27 +239,13 @@ function explainQuestion({ prompt, kind }: Unanswerable, connection: ResolvedCon
     }
 }
 
-function describe(error: Error & { code?: string | number }, connection: ResolvedConnection): string {
-    const words: Record<string, string> = {
-        ECONNREFUSED: "connection refused",
-        ECONNRESET: "connection reset",
-        EPIPE: "connection reset",
-        ETIMEDOUT: "no answer",
-        EHOSTUNREACH: "no route to host",
-        ENETUNREACH: "network unreachable",
-        EHOSTDOWN: "host is down",
-        EAI_AGAIN: "the name server does not answer",
-    };
-    return words[error.code ?? ""] ?? mask(error.message, connection);
+function describe(error: SocketError, connection: ResolvedConnection): string {
+    return mask(socketErrorWords(error), connection);
 }
 
 function lastWords(banner: string, connection: ResolvedConnection): string {
     const text = mask(banner.trim(), connection).slice(-500);
     return text === "" ? "" : ` It said: ${text}`;
-}
-
-function sentence(text: string): string {
-    return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

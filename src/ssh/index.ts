@@ -4,6 +4,7 @@ export { knownHostsName } from "./known-hosts";
 export type { CommandRequest, Machine, RunRequest, RunResult, UploadRequest } from "./machine";
 export { type ConnectOptions, closeAllConnections, connect } from "./pool";
 export { privateKeyMistake, publicKeyOf } from "./private-key";
+export { proxyMistake } from "./proxy-arguments";
 export { loadScript, type Script, standaloneScript } from "./script";
 export { withSshConfig } from "./ssh-config";
 export { actingFor, startTranscript } from "./transcript";

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection";
+import { parseProxyUrl } from "./proxy-url";
 
 const secretKeys = ["password", "sudoPassword", "rootPassword", "privateKeyPassword", "privateKey"] as const;
 
@@ -17,7 +18,17 @@ function secretsOf(connection: Connection): string[] {
     const own = secretKeys
         .flatMap((key) => (key === "privateKey" ? lines(connection[key]) : [connection[key]]))
         .filter((secret): secret is string => secret !== undefined && secret !== "");
-    return connection.proxy === undefined ? own : [...own, ...secretsOf(connection.proxy)];
+    const { proxy, proxyUrl } = connection;
+    return [...own, ...secretsOfUrl(proxyUrl), ...(proxy === undefined ? [] : secretsOf(proxy))];
+}
+
+function secretsOfUrl(url: string | undefined): string[] {
+    const server = url === undefined ? "" : parseProxyUrl(url);
+    if (typeof server === "string" || server.password === "") {
+        return [];
+    }
+    const basic = Buffer.from(`${server.user}:${server.password}`).toString("base64");
+    return [url!, server.password, new URL(url!).password, basic];
 }
 
 function lines(key: string | undefined): string[] {

@@ -188,8 +188,9 @@ function waitFor(entry: Entry, connection: ResolvedConnection, options: Waiting)
 
 /** Everything that decides who we are at which machine, and how we get there. Hashed, so that no secret lies in a key. */
 function identityOf(connection: ResolvedConnection): string {
-    const { host, port, user, password, privateKey, privateKeyPassword, identityFile, configured, proxy } = connection;
-    const way = proxy && identityOf(proxy);
+    const { host, port, user, password, privateKey, privateKeyPassword, identityFile, configured } = connection;
+    const { proxy, proxyCommand, proxyUrl } = connection;
+    const way = [proxy && identityOf(proxy), proxyCommand, proxyUrl];
     const keys = [privateKey, privateKeyPassword, identityFile, configured?.identityFiles, configured?.identitiesOnly];
     const parts = [host, port, user, password, ...keys, agentSocket(connection), way];
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");

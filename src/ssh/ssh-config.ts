@@ -89,8 +89,8 @@ async function wayOf(
     connection: Connection,
     options: SshOptions,
     hops: number,
-): Promise<Pick<ConfiguredConnection, "proxy">> {
-    if (connection.proxy !== undefined) {
+): Promise<Pick<ConfiguredConnection, "proxy" | "proxyCommand">> {
+    if ([connection.proxy, connection.proxyCommand, connection.proxyUrl].some((way) => way !== undefined)) {
         return {};
     }
     const jump = options.get("proxyjump")?.[0];
@@ -99,7 +99,7 @@ async function wayOf(
     }
     const command = options.get("proxycommand")?.[0];
     if (command !== undefined && command.toLowerCase() !== "none") {
-        throw configError(`ProxyCommand is not supported (${connection.host}).`, "Give connection.proxy.");
+        return { proxyCommand: command };
     }
     return {};
 }

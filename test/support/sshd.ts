@@ -12,6 +12,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { installPackages } from "./apt";
 
 /** What a test wants of its SSH server. */
 export interface SshdOptions {
@@ -49,25 +50,9 @@ export function sshdUnavailable(): string | undefined {
         return "an OpenSSH server can only be started on Linux";
     }
     if (!programs.every(isThere) && isRoot && existsSync("/usr/bin/apt-get")) {
-        // A service must not start because a test wants the program. The exit code of policy-rc.d says so to dpkg.
-        const policy = "/usr/sbin/policy-rc.d";
-        const ours = !existsSync(policy);
-        if (ours) {
-            writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-        }
-        try {
-            const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-            execFileSync("apt-get", ["update"], { env, stdio: "ignore" });
-            execFileSync("apt-get", ["install", "-y", "--no-install-recommends", ...packages], {
-                env,
-                stdio: "ignore",
-            });
-        } catch (error) {
-            return `the packages ${packages.join(", ")} could not be installed: ${(error as Error).message}`;
-        } finally {
-            if (ours) {
-                rmSync(policy, { force: true });
-            }
+        const failure = installPackages(packages);
+        if (failure !== undefined) {
+            return failure;
         }
     }
     return isThere(sshdPath) && isThere("/usr/bin/ssh-keygen")

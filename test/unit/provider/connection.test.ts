@@ -21,6 +21,15 @@ describe("the connection argument", () => {
         });
     });
 
+    it("refuses two ways at once, and a proxy that is none, already in the preview", () => {
+        expect(problems({ host: "a", proxyCommand: "nc %h %p", proxyUrl: "http://proxy" })).toEqual([
+            expect.stringMatching(/^connection\.proxyUrl: cannot be set together/),
+        ]);
+        expect(problems({ host: "a", proxy: { host: "b", proxyUrl: "ftp://proxy" } })).toEqual([
+            "connection.proxy.proxyUrl: must begin with socks5:// or http://, not with ftp://",
+        ]);
+    });
+
     it.each([["known"], [unknownValue]])("finds mistakes in jump hosts beside a value that is %s", (password) => {
         const found = problems({ host: "a", proxy: { host: "b", prot: 1, proxy: { host: "c", port: 0, password } } });
         expect(found).toEqual(

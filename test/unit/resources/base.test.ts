@@ -72,6 +72,12 @@ describe("FleetResource", () => {
         expect(connection).toMatchObject(secret({ host: "a", proxy: { host: "b", password: "x", proxy: inner } }));
     });
 
+    it("takes a proxy that turns out to be none", async () => {
+        const proxy = pulumi.output(undefined as unknown as { host: string });
+        const thing = new Thing("direct", { connection: { host: "a", proxy } });
+        expect(await value(thing.connection)).toEqual({ host: "a" });
+    });
+
     it("makes the secrets in a connection secret and the outputs named so", async () => {
         const thing = new Thing("secret", { connection: { host: "a", password: "x" } });
         expect(await pulumi.isSecret(thing.connection)).toBe(true);

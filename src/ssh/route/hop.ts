@@ -1,9 +1,9 @@
 import type { ClientChannel } from "ssh2";
-import { FleetError } from "../errors";
-import { DialFailure } from "./failure";
-import type { Link } from "./link";
-import type { Stream } from "./stream";
-import { Tunnel } from "./tunnel";
+import { FleetError } from "../../errors";
+import { capital, DialFailure } from "../failure";
+import type { Link } from "../link";
+import type { Stream } from "../stream";
+import { Tunnel } from "../tunnel";
 
 /** A stream through a jump host. It ends with the jump host's connection, and says so. */
 class HopStream extends Tunnel implements Stream {
@@ -98,7 +98,3 @@ function explain(error: unknown, hop: Link, machine: string): DialFailure["failu
 
 /** SSH_OPEN_ADMINISTRATIVELY_PROHIBITED of RFC 4254. */
 const administrativelyProhibited = 1;
-
-function capital(text: string): string {
-    return text.charAt(0).toUpperCase() + text.slice(1);
-}
