@@ -31,8 +31,8 @@ export interface ConnectionArgs {
      */
     identityFile?: pulumi.Input<string | pulumi.Input<string>[]>;
     /**
-     * Socket of an SSH agent; `"none"`: no agent. Default: the environment variable `SSH_AUTH_SOCK`, when neither `password` nor
-     * `privateKey` is given. Example: `"/run/user/1000/ssh-agent.socket"`
+     * Socket of an SSH agent; `"none"`: no agent. Default: the environment variable `SSH_AUTH_SOCK`, with `identityFile` or without
+     * any other way in. Example: `"/run/user/1000/ssh-agent.socket"`
      */
     agentSocketPath?: pulumi.Input<string>;
     /** The machine's public key; any other is refused. Default: see above. Example: `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5…"` */

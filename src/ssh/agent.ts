@@ -47,9 +47,17 @@ function typeOf(blob: Buffer): string {
 }
 
 /** One key of an agent as ssh2 wants an agent: with more keys than one it would try them all before anything else. */
-export function agentWithOneKey(socket: string, identity: AgentIdentity): BaseAgent {
+export interface AgentKey extends BaseAgent {
+    /** Whether it has signed, which it is asked to do when the server has taken the key. */
+    readonly hasSigned: boolean;
+}
+
+/** Makes one for a login. */
+export function agentWithOneKey(socket: string, identity: AgentIdentity): AgentKey {
     const { BaseAgent } = require("ssh2") as typeof import("ssh2");
-    class OneKey extends BaseAgent {
+    class OneKey extends BaseAgent implements AgentKey {
+        hasSigned = false;
+
         override getIdentities(callback: (error: Error | undefined, keys?: Buffer[]) => void): void {
             callback(undefined, [identity.blob]);
         }
@@ -62,10 +70,10 @@ export function agentWithOneKey(socket: string, identity: AgentIdentity): BaseAg
         ): void {
             const hash = typeof options === "function" ? undefined : options.hash;
             const done = typeof options === "function" ? options : callback!;
-            sign(socket, identity, data, flags[hash ?? ""] ?? 0).then(
-                (result) => (Buffer.isBuffer(result) ? done(undefined, result) : done(result)),
-                done,
-            );
+            sign(socket, identity, data, flags[hash ?? ""] ?? 0).then((result) => {
+                this.hasSigned = Buffer.isBuffer(result);
+                return Buffer.isBuffer(result) ? done(undefined, result) : done(result);
+            }, done);
         }
     }
     return new OneKey();

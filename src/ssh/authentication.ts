@@ -23,7 +23,7 @@ export function authHandler(user: string, credentials: Credentials, events: Logi
             method:
                 "key" in way
                     ? { type: "publickey" as const, username, key: way.key }
-                    : { type: "agent" as const, username, agent: way.agent },
+                    : { type: "agent" as const, username, agent: way.agent() },
         })),
         ...(password === undefined
             ? []
@@ -42,10 +42,15 @@ export function authHandler(user: string, credentials: Credentials, events: Logi
     let left = [...all];
     let last: (typeof all)[number] | undefined;
     let passwordTried = false;
-    return (offered: AuthenticationType[] | null, partialSuccess: boolean | null) => {
+    const hasSigned = ({ method }: (typeof all)[number]) => method.type === "agent" && method.agent.hasSigned;
+    return (told: AuthenticationType[] | null, toldPartialSuccess: boolean | null) => {
+        // After an agent's key ssh2 tells what the server said before it. A signed answer that was not the end was half of it.
+        const isAgentsHalf = last !== undefined && hasSigned(last);
+        const partialSuccess = isAgentsHalf || toldPartialSuccess;
+        const offered = isAgentsHalf ? null : told;
         if (partialSuccess) {
             // The server wants a second factor: what was refused before, because it came first, may be right now.
-            left = all.filter((one) => one !== last);
+            left = all.filter((one) => one !== last && !hasSigned(one));
         }
         const isOffered = (type: string) => offered === null || offered.includes(type as AuthenticationType);
         for (let next = left.shift(); next !== undefined; next = left.shift()) {

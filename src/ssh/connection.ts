@@ -24,7 +24,7 @@ export interface Connection {
      * ~/.ssh/id_ed25519, id_ecdsa and id_rsa that exist and are not encrypted.
      */
     identityFile?: string | string[];
-    /** Socket of an SSH agent; `"none"`: no agent. Default: `SSH_AUTH_SOCK`, when neither `password` nor `privateKey` is given. */
+    /** Socket of an SSH agent; `"none"`: no agent. Default: `SSH_AUTH_SOCK`, with `identityFile` or without any other way in. */
     agentSocketPath?: string;
     /** The only host key that is accepted, e.g. `"ssh-ed25519 AAAA…"`. Goes before everything else that is known. */
     hostKey?: string;

@@ -1,6 +1,6 @@
-import type { BaseAgent, ParsedKey } from "ssh2";
+import type { ParsedKey } from "ssh2";
 import { FleetError } from "../errors";
-import { type AgentIdentity, agentWithOneKey, listIdentities } from "./agent";
+import { type AgentIdentity, type AgentKey, agentWithOneKey, listIdentities } from "./agent";
 import { machineName, type ResolvedConnection } from "./connection";
 import { defaultIdentityFiles, fingerprintOf, type Identity, identityOfFile, identityOfText } from "./identity";
 import { invalidKey } from "./private-key";
@@ -9,7 +9,7 @@ import { invalidKey } from "./private-key";
 export interface LoginKey {
     /** For messages. */
     name: string;
-    way: { key: ParsedKey } | { agent: BaseAgent };
+    way: { key: ParsedKey } | { agent: () => AgentKey };
 }
 
 /** What a connection has to show at the door. */
@@ -48,7 +48,7 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
     const inAgent = usableKeys(listed instanceof Error ? [] : listed, remarks);
     const throughAgent = (identity: AgentIdentity): LoginKey => ({
         name: `${nameOf(identity)} of the SSH agent`,
-        way: { agent: agentWithOneKey(socket as string, identity) },
+        way: { agent: () => agentWithOneKey(socket as string, identity) },
     });
 
     const named = await namedIdentities(connection);
@@ -67,6 +67,11 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
     }
     const usual = await usualIdentities(connection);
     const [usualThroughAgent, usualAlone] = sortUsual(usual, inAgent, remarks);
+    for (const { name, hasCertificate } of [...named, ...usual]) {
+        if (hasCertificate) {
+            remarks.push(`The certificate of ${name} was not used: this package cannot log in with one.`);
+        }
+    }
     const isNamed = (blob: Buffer) => [...named, ...usual].some((identity) => identity.blob?.equals(blob));
     const onlyNamed = connection.identityFile !== undefined || connection.configured?.identitiesOnly === true;
     const others = onlyNamed ? [] : inAgent.filter(({ blob }) => !isNamed(blob));
@@ -97,12 +102,13 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
 
 /** The agent's socket this connection uses, if any. */
 export function agentSocket(connection: ResolvedConnection): string | undefined {
-    const { agentSocketPath, password, privateKey } = connection;
+    const { agentSocketPath, password, privateKey, identityFile } = connection;
     if (agentSocketPath !== undefined) {
         return agentSocketPath === "none" ? undefined : agentSocketPath;
     }
-    const nothingElse = password === undefined && privateKey === undefined;
-    return nothingElse ? process.env.SSH_AUTH_SOCK || undefined : undefined;
+    // Beside a path the agent is asked for that key alone.
+    const isWanted = privateKey === undefined && (password === undefined || identityFile !== undefined);
+    return isWanted ? process.env.SSH_AUTH_SOCK || undefined : undefined;
 }
 
 /** The keys that the connection names, also those that cannot be used by themselves. */

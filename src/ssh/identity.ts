@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import type { ParsedKey } from "ssh2";
@@ -15,6 +16,8 @@ export interface Identity {
     blob?: Buffer;
     /** Why `key` is missing. */
     mistake?: Mistake;
+    /** Whether a certificate lies beside the file, which ssh would use. */
+    hasCertificate?: boolean;
 }
 
 /** What OpenSSH tries by itself, the usual first. */
@@ -60,7 +63,11 @@ export async function identityOfFile(path: string, passphrase: string | undefine
         return { name: path, blob: blobOf(text), mistake };
     }
     const identity = await identityOfText(path, text, passphrase);
-    return { ...identity, blob: identity.blob ?? (await publicKeyBeside(path)) };
+    return {
+        ...identity,
+        blob: identity.blob ?? (await publicKeyBeside(path)),
+        hasCertificate: existsSync(expandHome(`${path}-cert.pub`)),
+    };
 }
 
 async function publicKeyBeside(path: string): Promise<Buffer | undefined> {

@@ -222,6 +222,9 @@ describeSsh("the agent's keys", () => {
         const error = await failure(connect(login({ password: undefined })));
         expect(error.message).toMatch(/of the SSH agent is a certificate, with which this package cannot log in/);
         expect(error.message).toMatch(/of the SSH agent is a key of a security token/);
+        writeFileSync(path("other2-cert.pub"), "");
+        const beside = await failure(connect(login({ identityFile: path("other2") })));
+        expect(beside.message).toContain(`The certificate of connection.identityFile ${path("other2")} was not used`);
         const byValue = await failure(connect({ ...sshd.connection, privateKey: tokenKey() }));
         expect(byValue.message).toContain("belongs to a security token (sk-ssh-ed25519@openssh.com)");
     });
@@ -261,6 +264,28 @@ describeSsh("the agent's keys", () => {
             .match(/.{1,70}/g)!
             .join("\n")}\n-----END OPENSSH PRIVATE KEY-----\n`;
     }
+});
+
+describeRoot("an agent's key where the machine demands a password, too", () => {
+    it("is the first half, also behind a wrong key", async () => {
+        const password = "s3cret";
+        const user: TestUser = createUser("half", { password });
+        const sshd = await Sshd.create({ config: ["AuthenticationMethods publickey,password"] });
+        const agent = await Agent.start(sshd.directory);
+        try {
+            agent.add(join(sshd.directory, "login"));
+            const wrong = sshd.makeKey("wrong", "ed25519");
+            const connection = { ...sshd.connection, user: user.name, password, agentSocketPath: agent.socket };
+            await connect({ ...connection, privateKey: wrong });
+            await closeAllConnections();
+            await connect({ ...connection, privateKey: undefined });
+        } finally {
+            await closeAllConnections();
+            agent.stop();
+            await sshd.stop();
+            user.remove();
+        }
+    });
 });
 
 describeRoot("an agent with many keys beside a password", () => {
