@@ -157,6 +157,7 @@ export class SshKey extends FleetResource {
         const { user, password, sudoPassword } = apart(given, ["user", "password", "sudoPassword"]);
         const login = pulumi.output(user).apply((name) => name ?? "root");
         const account = args.user === undefined ? login : pulumi.output(args.user).apply((name) => name ?? login);
+        // The password is the login's; another user's is not known.
         const sudo = pulumi
             .all([login, account, sudoPassword, password])
             .apply(([from, to, forSudo, forLogin]) => (from === to ? (forSudo ?? forLogin) : undefined));

@@ -94,6 +94,49 @@ describe("define", () => {
         });
     });
 
+    it("makes a replacement in the order that the definition wants, also for reasons beyond the inputs", async () => {
+        const replacing = { replaceOn: ["host" as const] };
+        const old = { host: "a", converged: true };
+        expect(await fixture(replacing).diff("thing", old, { host: "b" })).toEqual({
+            replaces: ["host"],
+            deleteBeforeReplace: true,
+        });
+        expect(await fixture({ ...replacing, createFirst: true }).diff("thing", old, { host: "b" })).toEqual({
+            replaces: ["host"],
+            deleteBeforeReplace: false,
+        });
+        // No input differs: without "changes" the engine would take it for the same.
+        const outdated = fixture({
+            createFirst: true,
+            outdated: (prior) => (prior.version === "0" ? ["password"] : []),
+        });
+        expect(await outdated.diff("thing", { ...old, version: "0" }, { host: "a" })).toEqual({
+            changes: true,
+            replaces: ["password"],
+            deleteBeforeReplace: false,
+        });
+        expect(await outdated.diff("thing", { ...old, version: "1" }, { host: "a" })).toEqual({ changes: false });
+    });
+
+    it("tells a create what it replaces, as far as the engine has shown it", async () => {
+        const seen: unknown[] = [];
+        const provider = fixture({
+            apply: async (_inputs, _prior, { predecessor }) => {
+                seen.push(predecessor);
+                return { id: "thing", state: {} };
+            },
+        });
+        const news = { host: "b", __urn: "urn:one" };
+        await provider.check({}, news);
+        await provider.create(news);
+        await provider.check({ host: "a" }, { ...news, __urn: "urn:two" });
+        await provider.create({ ...news, __urn: "urn:two" });
+        await provider.diff("thing", { host: "a", version: "1" }, news);
+        await provider.check({}, news);
+        await provider.create(news);
+        expect(seen).toEqual([undefined, {}, { record: { host: "a", version: "1" } }]);
+    });
+
     it("warns on stderr where there is no engine", async () => {
         const warn = jest.spyOn(console, "warn").mockImplementation(() => {});
         try {

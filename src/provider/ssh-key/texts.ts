@@ -1,4 +1,4 @@
-import { type Connection, connectionName, knownHostsName } from "../ssh";
+import { type Connection, connectionName, knownHostsName } from "../../ssh";
 
 /** Texts for other SSH clients: what they need to know of the machine and of the key. */
 export interface ClientTexts {
@@ -26,6 +26,7 @@ export function clientTexts(connection: Connection, user: string, hostKey: strin
         `    IdentityFile ~/.ssh/${name}`,
         "    IdentitiesOnly yes",
         ...(connection.proxy === undefined ? [] : [`    ProxyJump ${jumps(connection.proxy).join(",")}`]),
+        ...(connection.proxyCommand === undefined ? [] : [`    ProxyCommand ${connection.proxyCommand}`]),
         "",
     ];
     return {

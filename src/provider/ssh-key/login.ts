@@ -1,0 +1,64 @@
+import { FleetError } from "../../errors";
+import { hasOption } from "../../host/authorized-keys/options";
+import { type Connection, type Machine, withSshConfig } from "../../ssh";
+import type { Context, Recorded } from "../definition";
+import { openMachine } from "../machine";
+import { accountOf, loginOf, type SshKeyInputs } from "./inputs";
+import { type Key, knownKey, type SshKeyState } from "./key";
+
+/** The arguments with what OpenSSH's configuration says about the connection, where it is asked. */
+export async function configured<T extends SshKeyInputs>(inputs: T): Promise<T> {
+    return { ...inputs, connection: await withSshConfig(inputs.connection) };
+}
+
+/** Logs in with the first connection that the machine accepts. */
+export async function login(
+    candidates: (Connection | undefined)[],
+    known: SshKeyState | undefined,
+    context: Context,
+    speaker?: Connection,
+): Promise<Machine> {
+    let failure: unknown;
+    for (const candidate of candidates) {
+        if (candidate === undefined) continue;
+        try {
+            return await openMachine(candidate, known, context);
+        } catch (error) {
+            const codes = ["AUTHENTICATION_FAILED", "NO_AUTHENTICATION_METHOD"];
+            if (!(error instanceof FleetError) || !codes.includes(error.code)) throw error;
+            // What counts for the user is why the connection that the program gave was refused.
+            if (failure === undefined || speaker === undefined || candidate === speaker) failure = error;
+        }
+    }
+    throw failure;
+}
+
+/** The connection with the key in place of everything else that can log in; undefined where that cannot work. */
+export function keyConnection(inputs: SshKeyInputs, key: Key, user: string): Connection | undefined {
+    if (key.privateKey === undefined) return undefined;
+    const { password, agentSocketPath, identityFile, ...rest } = inputs.connection;
+    return {
+        ...rest,
+        user,
+        privateKey: key.privateKey,
+        privateKeyPassword: key.privateKeyPassword,
+        sudoPassword: rest.sudoPassword ?? password,
+    };
+}
+
+/** How the resource itself logs in with its key: where the key is the login user's and may run our scripts. */
+export function ownConnection(inputs: SshKeyInputs, key: Key): Connection | undefined {
+    const isForLogin = accountOf(inputs) === loginOf(inputs.connection);
+    const isFree = !hasOption((inputs.options ?? []).join(","), "command");
+    return isForLogin && isFree ? keyConnection(inputs, key, loginOf(inputs.connection)) : undefined;
+}
+
+/** How the resource that is being replaced logs in, where that is the same login of the same machine. */
+export function predecessorsConnection(inputs: SshKeyInputs, context: Context): Connection | undefined {
+    const record = context.predecessor?.record as Recorded<SshKeyInputs, SshKeyState> | undefined;
+    if (record?.sshPublicKey === undefined) return undefined;
+    const isSame = (["host", "port"] as const).every((part) => record.connection[part] === inputs.connection[part]);
+    return isSame && loginOf(record.connection) === loginOf(inputs.connection)
+        ? ownConnection({ ...record, connection: { ...inputs.connection } }, knownKey(record))
+        : undefined;
+}
