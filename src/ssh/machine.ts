@@ -120,14 +120,17 @@ export class LinkedMachine implements Machine {
     readonly proxyHostKeys: Readonly<Record<string, string>>;
     readonly #link: Link;
     readonly #connection: ResolvedConnection;
+    readonly #another: () => Promise<Machine>;
 
-    constructor(link: Link, connection: ResolvedConnection) {
+    /** @param another logs in once more, over a connection of its own */
+    constructor(link: Link, connection: ResolvedConnection, another: () => Promise<Machine>) {
         this.name = machineName(connection);
         this.user = connection.user;
         this.hostKey = link.hostKey;
         this.proxyHostKeys = link.proxyHostKeys;
         this.#link = link;
         this.#connection = connection;
+        this.#another = another;
     }
 
     async run(request: RunRequest): Promise<RunResult> {
@@ -353,10 +356,28 @@ export class LinkedMachine implements Machine {
             await Promise.race([second.ended, new Promise((resolve) => setTimeout(resolve, 5_000))]);
             second.close();
         } catch {
-            // No session left, or no connection: ask sshd, which can at least signal the login's own processes.
-            session.channel.signal("TERM");
+            await this.#terminateFromOutside(session, sudo).catch(() => {});
         }
         session.close();
+    }
+
+    /** Where the server opens no second session on a connection (MaxSessions 1), there is a second connection. */
+    async #terminateFromOutside(session: Session, sudo: boolean | undefined): Promise<void> {
+        if (this.#link.isLost) {
+            return;
+        }
+        const machine = await this.#another();
+        try {
+            await machine.run({
+                step: "end a script",
+                script: terminateScript,
+                args: [String(session.pid)],
+                sudo,
+                timeout: 10_000,
+            });
+        } finally {
+            await machine.close();
+        }
     }
 
     #lockFailure({ step, exclusive }: RunRequest, talk: LockTalk, said: string): FleetError {

@@ -21,6 +21,11 @@ export interface ConnectOptions extends KnownHostKeys {
     timeout?: number;
     /** Log in anew, on a connection that nobody else gets: to find out whether a login works. The caller closes it. */
     fresh?: boolean;
+    /**
+     * Not the connection of this machine but one that is logged in later, for all who connect from now on: a login has the groups
+     * that its user had when it began.
+     */
+    newerThan?: Machine;
 }
 
 /** How somebody waits for a connection. */
@@ -33,6 +38,8 @@ interface Waiting {
 }
 
 interface Entry {
+    /** Where it is in the pool. */
+    key: string;
     link: Promise<Link>;
     /** Set once it is up. */
     live?: Link;
@@ -56,8 +63,30 @@ const pool = new Map<string, Entry>();
  */
 export async function connect(connection: Connection, options: ConnectOptions = {}): Promise<Machine> {
     const resolved = resolveConnection(await withSshConfig(connection));
-    const machine = new LinkedMachine(await reach(stopsOf(resolved, options), options), resolved);
-    return isTranscribing() ? new TranscribedMachine(machine, (text) => mask(text, resolved)) : machine;
+    if (options.newerThan !== undefined) {
+        setAside(links.get(options.newerThan));
+    }
+    const link = await reach(stopsOf(resolved, options), options);
+    const another = () => connect(connection, { ...options, newerThan: undefined, fresh: true, timeout: 15_000 });
+    const linked = new LinkedMachine(link, resolved, another);
+    const machine = isTranscribing() ? new TranscribedMachine(linked, (text) => mask(text, resolved)) : linked;
+    links.set(machine, link);
+    return machine;
+}
+
+const links = new WeakMap<Machine, Link>();
+
+/** Hands a connection to nobody any more; who has it keeps it. */
+function setAside(link: Link | undefined): void {
+    for (const entry of pool.values()) {
+        if (link !== undefined && entry.live === link) {
+            entry.forget();
+            // It is still to be closed with all others.
+            entry.key = `${entry.key} ${randomUUID()}`;
+            pool.set(entry.key, entry);
+            return;
+        }
+    }
 }
 
 /** Closes every connection of this process, also those that are just being opened. */
@@ -106,8 +135,8 @@ function open(key: string, stops: Stop[]): Entry {
         }
     };
     const forget = () => {
-        if (pool.get(key) === entry) {
-            pool.delete(key);
+        if (pool.get(entry.key) === entry) {
+            pool.delete(entry.key);
         }
     };
     const reachHop =
@@ -123,7 +152,7 @@ function open(key: string, stops: Stop[]): Entry {
         (text) => text,
         async () => dial(connection, policy, await collectCredentials(connection), reachHop, progress, abort.signal),
     );
-    const entry: Entry = { link, abort, forget, waiting };
+    const entry: Entry = { key, link, abort, forget, waiting };
     pool.set(key, entry);
     link.then((up) => {
         entry.live = up;

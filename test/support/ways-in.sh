@@ -26,6 +26,22 @@ usepty ALL=(ALL:ALL) ALL'
 user needstty 'Defaults:needstty requiretty
 needstty ALL=(ALL:ALL) ALL'
 
+user rsfree 'rsfree ALL=(ALL:ALL) NOPASSWD: ALL'
+user rspass 'rspass ALL=(ALL:ALL) ALL'
+user doasfree
+user doaspass
+user bare
+user notty 'Defaults:notty requiretty
+notty ALL=(ALL:ALL) ALL'
+echo "root:root-$password" | chpasswd
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+apt-get -q -y install opendoas
+# Not in bookworm.
+apt-get -q -y install sudo-rs || true
+printf 'permit nopass doasfree as root\npermit doaspass as root\n' >/etc/doas.conf
+
 cat >/etc/ssh/sshd_config.d/10-ways-in.conf <<'FILE'
 Port 22
 Port 2222
@@ -35,6 +51,13 @@ Match User keyboard
     PubkeyAuthentication no
 Match User factors
     AuthenticationMethods publickey,password
+# Where sudo-rs has the name sudo.
+Match User rsfree,rspass
+    SetEnv PATH=/usr/lib/cargo/bin:/usr/bin:/bin
+Match User bare
+    SetEnv PATH=/nonexistent
+Match User notty
+    PermitTTY no
 Match all
 FILE
 sshd -t

@@ -111,6 +111,31 @@ const loggingIn: Way[] = [
 
 const becomingRoot: Way[] = [
     { name: "sudo with `use_pty`", connection: password("usepty") },
+    { name: "sudo with `requiretty`", connection: password("needstty") },
+    { name: "sudo-rs, without a password", connection: password("rsfree"), missingIn: ["bookworm"] },
+    { name: "sudo-rs, with a password", connection: password("rspass"), missingIn: ["bookworm"] },
+    { name: "doas, without a password", connection: password("doasfree") },
+    { name: "doas, with a password", connection: password("doaspass") },
+    {
+        name: "su with root's password",
+        connection: (s) => ({ ...password("norights")(s), rootPassword: `root-${s.lab.password}` }),
+    },
+    {
+        name: "su, wrong password",
+        connection: (s) => ({ ...password("norights")(s), rootPassword: "wrong" }),
+        refused: "ROOT_PASSWORD_WRONG",
+    },
+    {
+        name: "doas, wrong password",
+        connection: (s) => ({ user: "doaspass", privateKey: s.lab.privateKey, sudoPassword: "wrong" }),
+        refused: "SUDO_PASSWORD_WRONG",
+    },
+    {
+        name: "sudo with `requiretty`, and `PermitTTY no`",
+        connection: password("notty"),
+        refused: "SUDO_NOT_PERMITTED",
+    },
+    { name: "neither sudo nor doas", connection: password("bare"), refused: "SUDO_MISSING" },
     {
         name: "sudo, wrong password",
         connection: (s) => ({ user: "admin", privateKey: s.lab.privateKey, sudoPassword: "wrong" }),
