@@ -27,17 +27,29 @@ export class Collector {
 
 /** Cuts a stream into complete lines as they arrive. */
 export class Lines {
-    #rest: Buffer = Buffer.alloc(0);
+    /** Pieces of a line whose end has not come; put together once, or a long line would be copied for every piece of it. */
+    #pieces: Buffer[] = [];
 
     constructor(readonly onLine: (line: string) => void) {}
 
     /** Takes the next piece. */
     push(chunk: Buffer): void {
-        let all = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-        for (let end = all.indexOf(10); end !== -1; end = all.indexOf(10)) {
-            this.onLine(all.toString("utf8", 0, end));
-            all = all.subarray(end + 1);
+        let start = 0;
+        for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+            this.onLine(this.#take(chunk.subarray(start, end)));
+            start = end + 1;
         }
-        this.#rest = all;
+        if (start < chunk.length) {
+            this.#pieces.push(chunk.subarray(start));
+        }
+    }
+
+    #take(last: Buffer): string {
+        if (this.#pieces.length === 0) {
+            return last.toString("utf8");
+        }
+        const line = Buffer.concat([...this.#pieces, last]).toString("utf8");
+        this.#pieces = [];
+        return line;
     }
 }
