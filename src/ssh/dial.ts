@@ -1,6 +1,6 @@
 import { FleetError, type FleetErrorDetails } from "../errors";
 import { authHandler } from "./authentication";
-import { machineName, type ResolvedConnection } from "./connection";
+import { machineName, placeOf, type ResolvedConnection } from "./connection";
 import type { Credentials } from "./credentials";
 import { capital, DialFailure, type Failure, type SocketError, socketErrorWords } from "./failure";
 import { formatHostKey, type HostKeyPolicy, judgeHostKey, serverHostKeyAlgorithms } from "./host-keys";
@@ -11,6 +11,7 @@ import { mask } from "./mask";
 import { openStream } from "./route";
 import type { Stream } from "./stream";
 import { timing } from "./timing";
+import { dialTurn } from "./turns";
 
 const step = "connect";
 
@@ -39,7 +40,8 @@ export async function dial(
     for (let errors = 1; ; errors++) {
         // Before the clock of this dial runs: the jump host has its own, and its own tries.
         const hop = await reachHop?.();
-        const result = await dialOnce(connection, policy, credentials, hop, signal);
+        const endTurn = await dialTurn(placeOf(connection));
+        const result = await dialOnce(connection, policy, credentials, hop, signal).finally(endTurn);
         if (result instanceof Link) {
             return result;
         }
@@ -105,6 +107,10 @@ function dialOnce(
             unreachable(`${what} within ${connection.perDialTimeout} s`);
         }, connection.perDialTimeout * 1000);
         signal.addEventListener("abort", abort);
+        if (signal.aborted) {
+            abort();
+            return;
+        }
 
         client.on("banner", (text: string) => {
             banner += text;
@@ -208,7 +214,7 @@ function dialOnce(
 const isItUp =
     "Check that the machine is up, that connection.host and connection.port are right, and that no firewall is in the way.";
 const penalty =
-    "Newer OpenSSH servers drop an address for up to some minutes after failed logins (PerSourcePenalties); otherwise the SSH server is overloaded or a firewall cuts the connection.";
+    "Newer OpenSSH servers drop every connection of an address for some time after failed logins (PerSourcePenalties): wait a minute and try again, or raise connection.dialErrorLimit. Otherwise the SSH server is overloaded, or a firewall cuts the connection.";
 
 const tooMany =
     "It hung up after that many wrong keys (MaxAuthTries): name the right one with connection.identityFile or connection.privateKey.";

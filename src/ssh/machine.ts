@@ -8,6 +8,7 @@ import { type Exclusive, LockTalk, lockedError, takeTurn } from "./lock";
 import { mask } from "./mask";
 import { Collector, Lines } from "./output";
 import type { Privilege } from "./privilege";
+import { forgetRefusals } from "./refusals";
 import { composeScript, loadScript, type Script } from "./script";
 import { type Session, type SessionRequest, startSession } from "./session";
 import { Tunnel } from "./tunnel";
@@ -158,6 +159,8 @@ export class LinkedMachine implements Machine {
             const rest = { ...request, exclusive: { ...exclusive, wait } };
             return await this.#run(rest);
         } finally {
+            // It may have changed whom the server lets in.
+            forgetRefusals(placeOf(this.#connection));
             endTurn();
         }
     }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { FleetError } from "../errors";
-import { type Connection, machineName, type ResolvedConnection, resolveConnection } from "./connection";
+import { type Connection, machineName, placeOf, type ResolvedConnection, resolveConnection } from "./connection";
 import { agentSocket, collectCredentials } from "./credentials";
 import { dial } from "./dial";
 import { judgeHostKey } from "./host-keys";
@@ -8,6 +8,7 @@ import { knownHostsName } from "./known-hosts";
 import type { Link } from "./link";
 import { LinkedMachine, type Machine } from "./machine";
 import { mask } from "./mask";
+import { forgetAllRefusals, recentRefusal, rememberRefusal } from "./refusals";
 import { withSshConfig } from "./ssh-config";
 import { aboutProxy, type KnownHostKeys, type Stop, stopsOf } from "./stops";
 import { TranscribedMachine } from "./transcribed-machine";
@@ -93,6 +94,7 @@ function setAside(link: Link | undefined): void {
 export async function closeAllConnections(): Promise<void> {
     const entries = [...pool.values()];
     pool.clear();
+    forgetAllRefusals();
     for (const entry of entries) {
         entry.abort.abort();
     }
@@ -116,6 +118,10 @@ async function reach(stops: Stop[], wait: Waiting): Promise<Link> {
 }
 
 async function obtain(key: string, stops: Stop[], wait: Waiting): Promise<Link> {
+    const refusal = recentRefusal(key);
+    if (refusal !== undefined) {
+        throw refusal;
+    }
     let entry = pool.get(key);
     if (entry === undefined || entry.live?.isLost) {
         entry = open(key, stops);
@@ -154,10 +160,19 @@ function open(key: string, stops: Stop[]): Entry {
     );
     const entry: Entry = { key, link, abort, forget, waiting };
     pool.set(key, entry);
-    link.then((up) => {
-        entry.live = up;
-        up.onLost(forget);
-    }, forget);
+    link.then(
+        (up) => {
+            entry.live = up;
+            up.onLost(forget);
+        },
+        (error) => {
+            forget();
+            // Not that of a jump host, which is remembered as its own.
+            if (error.code === "AUTHENTICATION_FAILED" && error.machine === machineName(connection)) {
+                rememberRefusal(key, placeOf(connection), error);
+            }
+        },
+    );
     return entry;
 }
 

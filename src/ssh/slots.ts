@@ -1,11 +1,15 @@
 /** sshd allows 10 sessions per connection unless told otherwise (MaxSessions); two are left for emergencies. */
 const most = 8;
 
-/** Limits how many sessions are open on one connection at a time; the others wait in line. */
+/** Limits how many of something there are at a time, by default of the sessions on one connection; the others wait in line. */
 export class SessionSlots {
-    #limit = most;
+    #limit: number;
     #taken = 0;
     readonly #waiting: (() => void)[] = [];
+
+    constructor(limit = most) {
+        this.#limit = limit;
+    }
 
     /** Waits for a free slot. @returns a function that frees it */
     async take(): Promise<() => void> {
