@@ -40,7 +40,12 @@ const parts = z.strictObject({
         )
         .optional(),
     strictHostKeyChecking: z.enum(["yes", "accept-new"], '"yes" or "accept-new"').optional(),
-    userKnownHostsFile: text("the path of a known_hosts file").optional(),
+    userKnownHostsFile: z
+        .union(
+            [text("the path of a known_hosts file"), z.array(text("the path of a known_hosts file"))],
+            "a path or a list of paths",
+        )
+        .optional(),
     sudoPassword: text("the password that sudo asks for").optional(),
     rootPassword: text("the password of root").optional(),
     get proxy(): z.ZodOptional<z.ZodType<Connection>> {

@@ -42,8 +42,11 @@ export interface ConnectionArgs {
      * it. Default: `"accept-new"`
      */
     strictHostKeyChecking?: pulumi.Input<"yes" | "accept-new">;
-    /** File with the keys of known machines, as OpenSSH writes it. Default: `"~/.ssh/known_hosts"` */
-    userKnownHostsFile?: pulumi.Input<string>;
+    /**
+     * File, or files, with the keys of known machines, as OpenSSH writes them; the system's (`/etc/ssh/ssh_known_hosts`) counts
+     * as well. Default: `["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]`
+     */
+    userKnownHostsFile?: pulumi.Input<string | pulumi.Input<string>[]>;
     /** Password that sudo or doas asks for. Kept encrypted in the state. Default: the value of `password` */
     sudoPassword?: pulumi.Input<string>;
     /**

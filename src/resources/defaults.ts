@@ -47,7 +47,7 @@ const readers: { [K in DefaultKey]-?: { read: Read<NonNullable<Connection[K]>>; 
         read: (given) => (given === "yes" || given === "accept-new" ? given : undefined),
         expected: '"yes" or "accept-new"',
     },
-    userKnownHostsFile: { read: text, expected: "a path" },
+    userKnownHostsFile: { read: texts, expected: "a path, or a JSON array of paths" },
     sudoPassword: { read: text, expected: "a password" },
     rootPassword: { read: text, expected: "a password" },
     proxy: { read: object, expected: "a connection as a JSON object" },

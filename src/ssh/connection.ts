@@ -30,8 +30,8 @@ export interface Connection {
     hostKey?: string;
     /** What to do with a host key nobody knows: take it (`"accept-new"`, default) or refuse it (`"yes"`). */
     strictHostKeyChecking?: "yes" | "accept-new";
-    /** File of known host keys. Default `~/.ssh/known_hosts`. It is read only. */
-    userKnownHostsFile?: string;
+    /** Files of known host keys, besides the system's. Default `~/.ssh/known_hosts` and `known_hosts2`. They are read only. */
+    userKnownHostsFile?: string | string[];
     /** What sudo and doas ask for. Default: `password`. */
     sudoPassword?: string;
     /** root's password, for su where neither sudo nor doas makes the user root. */
@@ -61,10 +61,12 @@ export interface ResolvedConnection extends Connection {
     port: number;
     user: string;
     strictHostKeyChecking: "yes" | "accept-new";
-    userKnownHostsFile: string;
+    userKnownHostsFile: string[];
     dialErrorLimit: number;
     perDialTimeout: number;
 }
+
+const defaultKnownHostsFiles = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
 
 const optionalStrings = [
     "user",
@@ -73,7 +75,6 @@ const optionalStrings = [
     "privateKeyPassword",
     "agentSocketPath",
     "hostKey",
-    "userKnownHostsFile",
     "sudoPassword",
     "rootPassword",
     "proxyCommand",
@@ -110,6 +111,11 @@ export function resolveConnection(connection: Connection, path = "connection"): 
         (typeof sshConfig !== "string" || sshConfig === "")
     ) {
         throw bad("sshConfig", "must be true, or the path of a configuration file.");
+    }
+    const { userKnownHostsFile = defaultKnownHostsFiles } = connection;
+    const knownHostsFiles = typeof userKnownHostsFile === "string" ? [userKnownHostsFile] : userKnownHostsFile;
+    if (!Array.isArray(knownHostsFiles) || knownHostsFiles.some((file) => typeof file !== "string" || file === "")) {
+        throw bad("userKnownHostsFile", "must be a path, or a list of paths.");
     }
     const port = connection.port ?? 22;
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
@@ -149,7 +155,7 @@ export function resolveConnection(connection: Connection, path = "connection"): 
         port,
         user,
         strictHostKeyChecking,
-        userKnownHostsFile: (connection.userKnownHostsFile ?? "~/.ssh/known_hosts").replace(/^~(?=\/|$)/, homedir()),
+        userKnownHostsFile: knownHostsFiles.map((file) => file.replace(/^~(?=\/|$)/, homedir())),
         dialErrorLimit,
         perDialTimeout,
     };

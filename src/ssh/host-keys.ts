@@ -2,14 +2,18 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { FleetError, type FleetErrorDetails } from "../errors";
 import { machineName, type ResolvedConnection } from "./connection";
-import { findKnownKeys } from "./known-hosts";
+import { findKnownKeys, type KnownHostsFile, type KnownKey } from "./known-hosts";
 
 /** What we know about a machine's host key before we talk to it. */
 export interface HostKeyPolicy {
     /** Keys the machine may show, as `type base64`; empty when nothing is known. */
     accepted: string[];
+    /** Where they stand, when they come from known_hosts. */
+    listed: KnownKey[];
     /** Keys that are refused whatever else is known. */
-    revoked: string[];
+    revoked: KnownKey[];
+    /** Certification authorities that vouch for the machine in a way that we cannot check. */
+    authorities: KnownKey[];
     /** Where `accepted` comes from. */
     source: "hostKey" | "state" | "known_hosts" | "nothing";
 }
@@ -26,38 +30,49 @@ const algorithmsOf = {
 type KeyType = keyof typeof algorithmsOf;
 type Algorithm = (typeof algorithmsOf)[KeyType][number];
 
+/** Those of the whole computer, which ssh reads as well. */
+const systemFiles = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+
 /**
- * Gathers what is known: `connection.hostKey`, else the key a resource remembers, else the known_hosts file. The first
- * that knows anything decides; revoked keys of the file always count.
+ * Gathers what is known: `connection.hostKey`, else the key a resource remembers, else the known_hosts files. The first
+ * that knows anything decides; revoked keys of the files always count.
  *
  * @throws FleetError INVALID_ARGUMENT for a `connection.hostKey` or a file that cannot be read
  */
 export function hostKeyPolicy(connection: ResolvedConnection, knownHostKey: string | undefined): HostKeyPolicy {
     const { host, port, configured, userKnownHostsFile } = connection;
     const alias = configured?.hostKeyAlias;
-    // An alias stands in the file without a port.
-    const listed = findKnownKeys(readKnownHosts(userKnownHostsFile), alias ?? host, alias === undefined ? port : 22);
-    const { revoked } = listed;
+    const files = [...userKnownHostsFile, ...systemFiles].map(readKnownHosts);
+    // An alias stands in the files without a port.
+    const { accepted, ...known } = findKnownKeys(files, alias ?? host, alias === undefined ? port : 22);
     if (connection.hostKey !== undefined) {
-        return { accepted: [canonicalKey(connection.hostKey, "connection.hostKey")], revoked, source: "hostKey" };
+        const key = canonicalKey(connection.hostKey, "connection.hostKey");
+        return { ...known, accepted: [key], listed: [], source: "hostKey" };
     }
     if (knownHostKey !== undefined) {
-        return { accepted: [canonicalKey(knownHostKey, "The remembered host key")], revoked, source: "state" };
+        const key = canonicalKey(knownHostKey, "The remembered host key");
+        return { ...known, accepted: [key], listed: [], source: "state" };
     }
-    const accepted = listed.accepted.filter((key) => typeOf(key) in algorithmsOf);
-    return { accepted, revoked, source: accepted.length > 0 ? "known_hosts" : "nothing" };
+    const listed = accepted.filter(({ key }) => typeOf(key) in algorithmsOf);
+    return {
+        ...known,
+        accepted: [...new Set(listed.map(({ key }) => key))],
+        listed,
+        source: listed.length > 0 ? "known_hosts" : "nothing",
+    };
 }
 
-function readKnownHosts(path: string): string {
+function readKnownHosts(path: string): KnownHostsFile {
     try {
-        return readFileSync(path, "utf8");
+        return { path, text: readFileSync(path, "utf8") };
     } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-            return "";
+            return { path, text: "" };
         }
         throw new FleetError({
             code: "INVALID_ARGUMENT",
-            message: `connection.userKnownHostsFile cannot be read: ${(error as Error).message}.`,
+            message: `The known_hosts file ${path} cannot be read: ${(error as Error).message}.`,
+            cure: systemFiles.includes(path) ? undefined : "Check connection.userKnownHostsFile.",
             cause: error,
         });
     }
@@ -109,12 +124,14 @@ export function judgeHostKey(
 ): FleetErrorDetails | undefined {
     const machine = machineName(connection);
     const step = "check the host key";
-    if (policy.revoked.includes(shown)) {
+    const accept = `set connection.hostKey to "${shown}"`;
+    const revoked = policy.revoked.find(({ key }) => key === shown);
+    if (revoked !== undefined) {
         return {
             code: "HOST_KEY_REVOKED",
             machine,
             step,
-            message: `The machine shows ${fingerprint(shown)}, which ${connection.userKnownHostsFile} marks as @revoked.`,
+            message: `The machine shows ${fingerprint(shown)}, which ${placeIn(revoked)} marks as @revoked.`,
             cure: "Do not trust this machine. If the mark is wrong, remove that line.",
         };
     }
@@ -122,22 +139,29 @@ export function judgeHostKey(
         return undefined;
     }
     if (policy.source !== "nothing") {
-        const where = {
-            hostKey: "connection.hostKey says",
-            state: "this resource first saw",
-            known_hosts: `${connection.userKnownHostsFile} lists`,
+        const known = {
+            hostKey: `connection.hostKey says ${policy.accepted.map(fingerprint).join()}`,
+            state: `this resource first saw ${policy.accepted.map(fingerprint).join()}`,
+            known_hosts: policy.listed.map((key) => `${placeIn(key)} says ${fingerprint(key.key)}`).join(", "),
         }[policy.source];
-        const accept = {
-            hostKey: `set connection.hostKey to "${shown}"`,
-            state: `set connection.hostKey to "${shown}"`,
-            known_hosts: `set connection.hostKey to "${shown}", or correct ${connection.userKnownHostsFile}`,
-        }[policy.source];
+        const correct =
+            policy.source === "known_hosts" ? `, or correct ${policy.listed.map(placeIn).join(" and ")}` : "";
         return {
             code: "HOST_KEY_MISMATCH",
             machine,
             step,
-            message: `The machine shows ${fingerprint(shown)}, but ${where} ${policy.accepted.map(fingerprint).join(", ")}. It was reinstalled, or somebody else answers in its place. Nothing was sent to it.`,
-            cure: `If the new key is right, ${accept}.`,
+            message: `The machine shows ${fingerprint(shown)}, but ${known}. It was reinstalled, or somebody else answers in its place. Nothing was sent to it.`,
+            cure: `If the new key is right, ${accept}${correct}.`,
+        };
+    }
+    const [authority] = policy.authorities;
+    if (authority !== undefined) {
+        return {
+            code: "HOST_CERTIFICATE_UNSUPPORTED",
+            machine,
+            step,
+            message: `${placeIn(authority)} has the machine vouched for by a certification authority, and host certificates are not supported. It shows ${fingerprint(shown)}.`,
+            cure: `If that key is right, ${accept}.`,
         };
     }
     if (connection.strictHostKeyChecking === "yes") {
@@ -146,7 +170,7 @@ export function judgeHostKey(
             machine,
             step,
             message: `The machine shows ${fingerprint(shown)}, which nobody has vouched for, and connection.strictHostKeyChecking is "yes".`,
-            cure: `If that key is right, set connection.hostKey to "${shown}".`,
+            cure: `If that key is right, ${accept}.`,
         };
     }
     return undefined;
@@ -155,6 +179,11 @@ export function judgeHostKey(
 /** A host key as it comes over the wire, in its usual writing `type base64`. */
 export function formatHostKey(blob: Buffer): string {
     return `${blob.subarray(4, 4 + blob.readUInt32BE(0)).toString("latin1")} ${blob.toString("base64")}`;
+}
+
+/** `/home/me/.ssh/known_hosts:3`. */
+function placeIn({ file, line }: KnownKey): string {
+    return `${file}:${line}`;
 }
 
 /** A key's type and its fingerprint as OpenSSH prints it. */

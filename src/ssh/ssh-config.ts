@@ -58,7 +58,7 @@ export async function withSshConfig(connection: Connection, hops = 0): Promise<C
         port,
         agentSocketPath: own.agentSocketPath ?? agentOf(first("identityagent"), namesKey, expand),
         strictHostKeyChecking: own.strictHostKeyChecking ?? strictnessOf(first("stricthostkeychecking")),
-        userKnownHostsFile: own.userKnownHostsFile ?? knownHostsOf(options.get("userknownhostsfile"))?.map(expand)[0],
+        userKnownHostsFile: own.userKnownHostsFile ?? knownHostsOf(options.get("userknownhostsfile"))?.map(expand),
         ...(await wayOf(connection, options, hops)),
         configured: {
             alias: own.host,

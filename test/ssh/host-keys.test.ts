@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { closeAllConnections, connect } from "../../src/ssh";
 import { Sshd } from "../support/sshd";
@@ -106,13 +106,51 @@ describeSsh("the host key", () => {
         withKnownHosts(`${name()} ${other}\n`);
         const error = await refused(() => connect(sshd.connection));
         expect(error.code).toBe("HOST_KEY_MISMATCH");
-        expect(error.message).toContain(`${file} lists`);
+        expect(error.message).toContain(
+            `shows ssh-ed25519 ${fingerprint("host_ed25519")}, but ${file}:1 says ssh-ed25519 ${fingerprint("other_ed25519")}`,
+        );
+        expect(error.message).toContain(`set connection.hostKey to "${sshd.hostKey()}", or correct ${file}:1.`);
     });
 
     it("that is revoked is refused, whatever else is known", async () => {
         const connection = withKnownHosts(`@revoked * ${sshd.hostKey()}\n`);
         const error = await refused(() => connect({ ...connection, hostKey: sshd.hostKey() }));
         expect(error.code).toBe("HOST_KEY_REVOKED");
+    });
+
+    it("is looked up in every file, and in the system's", async () => {
+        const [second, system] = [join(sshd.directory, "known_hosts_second"), "/etc/ssh/ssh_known_hosts"];
+        const strict = { ...withKnownHosts(`# none\n`), strictHostKeyChecking: "yes" as const };
+        writeFileSync(second, `${name()} ${sshd.hostKey()}\n`);
+        const several = { ...strict, userKnownHostsFile: ["/no/such/file", strict.userKnownHostsFile, second] };
+        expect((await connect(several)).hostKey).toBe(sshd.hostKey());
+        await closeAllConnections();
+        writeFileSync(second, `@revoked * ${sshd.hostKey()}\n`);
+        expect((await failure(connect(several))).message).toContain(`${second}:1 marks as @revoked`);
+        const error = await failure(connect({ ...strict, userKnownHostsFile: sshd.directory }));
+        expect(error.message).toContain(`The known_hosts file ${sshd.directory} cannot be read`);
+        if (process.getuid?.() === 0) {
+            const before = existsSync(system) ? readFileSync(system, "utf8") : undefined;
+            try {
+                writeFileSync(system, `${before ?? ""}${name()} ${sshd.hostKey()}\n`);
+                expect((await connect(strict)).hostKey).toBe(sshd.hostKey());
+            } finally {
+                before === undefined ? rmSync(system) : writeFileSync(system, before);
+            }
+        }
+    });
+
+    it("that only a certification authority vouches for is not taken on trust", async () => {
+        const connection = withKnownHosts(`@cert-authority * ${other}\n`);
+        const error = await refused(() => connect(connection));
+        expect(error.code).toBe("HOST_CERTIFICATE_UNSUPPORTED");
+        expect(error.message).toContain(`set connection.hostKey to "${sshd.hostKey()}"`);
+        expect((await connect({ ...connection, hostKey: sshd.hostKey() })).hostKey).toBe(sshd.hostKey());
+        await closeAllConnections();
+        expect((await connect(connection, { knownHostKey: sshd.hostKey() })).hostKey).toBe(sshd.hostKey());
+        await closeAllConnections();
+        withKnownHosts(`@cert-authority * ${other}\n${name()} ${sshd.hostKey()}\n`);
+        expect((await connect(connection)).hostKey).toBe(sshd.hostKey());
     });
 
     it("must look like one", async () => {

@@ -1,8 +1,17 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { findKnownKeys, knownHostsName } from "../../../src/ssh/known-hosts";
 
-const key = "ssh-ed25519 AAAAkey";
-const accepted = (text: string, host = "web1.example.org", port = 22) => findKnownKeys(text, host, port).accepted;
+/** A public key, as to its form. */
+function keyOf(type: string, fill: number): string {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(type.length);
+    return `${type} ${Buffer.concat([length, Buffer.from(type), Buffer.alloc(36, fill)]).toString("base64")}`;
+}
+
+const key = keyOf("ssh-ed25519", 1);
+const find = (text: string, host: string, port: number) => findKnownKeys([{ path: "file", text }], host, port);
+const accepted = (text: string, host = "web1.example.org", port = 22) =>
+    find(text, host, port).accepted.map((known) => known.key);
 
 function hashed(name: string): string {
     const salt = randomBytes(20);
@@ -51,21 +60,31 @@ describe("known_hosts", () => {
     });
 
     it("collects every key of a host and keeps revoked ones apart", () => {
+        const [rsa, old, ca] = [keyOf("ssh-rsa", 2), keyOf("ssh-ed25519", 3), keyOf("ssh-ed25519", 4)];
         const text = [
             "# comment",
             "",
             `  web1.example.org\t${key}\r`,
-            "web1.example.org ssh-rsa AAAArsa",
-            "@revoked * ssh-ed25519 AAAAold",
-            "@revoked web2.example.org ssh-ed25519 AAAAolder",
-            "@cert-authority *.example.org ssh-ed25519 AAAAca",
-            "@unknown web1.example.org ssh-ed25519 AAAAx",
+            `web1.example.org ${rsa} comment`,
+            `@revoked * ${old}`,
+            `@revoked web2.example.org ${key}`,
+            `@cert-authority *.example.org ${ca}`,
+            `@unknown web1.example.org ${key}`,
+            `@revoked @cert-authority web1.example.org ${key}`,
             "web1.example.org",
+            "web1.example.org ssh-ed25519 AAAAnokey",
+            `web1.example.org ssh-rsa ${key.split(" ")[1]}`,
             "nonsense",
         ].join("\n");
-        expect(findKnownKeys(text, "web1.example.org", 22)).toEqual({
-            accepted: [key, "ssh-rsa AAAArsa"],
-            revoked: ["ssh-ed25519 AAAAold"],
+        const second = { path: "second", text: `web1.example.org ${key}` };
+        expect(findKnownKeys([{ path: "first", text }, second], "web1.example.org", 22)).toEqual({
+            accepted: [
+                { key, file: "first", line: 3 },
+                { key: rsa, file: "first", line: 4 },
+                { key, file: "second", line: 1 },
+            ],
+            revoked: [{ key: old, file: "first", line: 5 }],
+            authorities: [{ key: ca, file: "first", line: 7 }],
         });
     });
 });
