@@ -47,6 +47,7 @@ export const errorCodes = [
     "SSH_KEY_REFUSED",
     "SSH_KEY_IN_USE",
     "SSH_LAST_WAY_IN",
+    "TLS_AUTHORITY_UNUSABLE",
     "STATE_TOO_NEW",
     "TRANSCRIPT_UNWRITABLE",
 ] as const;

@@ -8,4 +8,6 @@ export { type ErrorCode, errorCodes, FleetError, type FleetErrorDetails } from "
 export type { ConnectionArgs } from "./resources/connection";
 export { DockerHost, type DockerHostArgs } from "./resources/docker-host";
 export { SshKey, type SshKeyArgs } from "./resources/ssh-key";
+export { TlsAuthority, type TlsAuthorityArgs, type TlsKeyAlgorithm } from "./resources/tls-authority";
+export { TlsCertificate, type TlsCertificateArgs, type TlsSignerArgs } from "./resources/tls-certificate";
 export type { Connection } from "./ssh";

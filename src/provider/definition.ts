@@ -47,6 +47,8 @@ export interface Definition<I extends object, S extends object> {
      * and called with inputs of which parts may not be known yet.
      */
     outdated?(prior: Recorded<I, S>, inputs: I): (keyof I & string)[];
+    /** Whether time alone has made an update necessary; a preview shows it without looking anywhere. Pure. */
+    due?(prior: Recorded<I, S>): boolean;
     /** Receives the stack's configuration (`"key"` = `<project>:key`, or `"namespace:key"`) before anything else is called. */
     configure?(get: (key: string) => string | undefined): void | Promise<void>;
     /**

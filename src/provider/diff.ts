@@ -36,5 +36,14 @@ export function diff<I extends object, S extends object>(
         // Where no input differs the engine would see no change, and so no replacement.
         return { ...(changed ? {} : { changes: true }), replaces, deleteBeforeReplace: !definition.createFirst };
     }
-    return changed ? {} : { changes: prior.converged !== true };
+    return changed ? {} : { changes: prior.converged !== true || isDue(definition, prior) };
+}
+
+function isDue<I extends object, S extends object>(definition: Definition<I, S>, prior: Json): boolean {
+    try {
+        return definition.due?.(recorded(definition, prior)) === true;
+    } catch {
+        // A record that cannot be understood: the update says why.
+        return true;
+    }
 }

@@ -6,3 +6,5 @@
  */
 export { dockerHost as host } from "./docker-host";
 export { sshKey } from "./ssh-key";
+export { tlsAuthority as tlsCa } from "./tls-authority";
+export { tlsCertificate as tlsCert } from "./tls-certificate";
