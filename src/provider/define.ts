@@ -27,12 +27,13 @@ export function define<I extends object, S extends object>(definition: Definitio
     // The server hands us out before configure has finished; so each method waits for it.
     let ready: Promise<void> = Promise.resolve();
 
-    // What the engine has shown of the resources that are in the state, by URN: it does not tell a create what it replaces.
-    const predecessors = new Map<string, { record?: Json }>();
-    const remember = (own: Json, record: Json | undefined) => {
+    // What is known of the resource that is in the state, by URN. The engine does not tell a create what it replaces, nor a
+    // delete what has taken the place of the deleted one.
+    const inState = new Map<string, { record?: Json }>();
+    const remember = (own: Json, record?: Json) => {
         const urn = own[urnKey];
         if (typeof urn === "string") {
-            predecessors.set(urn, { ...predecessors.get(urn), ...(record ? { record } : {}) });
+            inState.set(urn, { ...inState.get(urn), ...(record ? { record } : {}) });
         }
     };
 
@@ -93,7 +94,7 @@ export function define<I extends object, S extends object>(definition: Definitio
         check: (olds, news) =>
             answer("check", news, () => {
                 // Empty for a new resource, and for one that is going to replace another: that one was checked before.
-                if (Object.keys(olds).length > 0) remember(news, undefined);
+                if (Object.keys(olds).length > 0) remember(news);
                 return check(definition, news);
             }),
 
@@ -104,14 +105,16 @@ export function define<I extends object, S extends object>(definition: Definitio
             }),
 
         create: (news) =>
-            answer("create", news, (context) => {
-                const predecessor = predecessors.get(context.urn);
-                return apply("create", news, { ...context, predecessor });
+            answer("create", news, async (context) => {
+                const created = await apply("create", news, { ...context, predecessor: inState.get(context.urn) });
+                remember(news, created.outs);
+                return created;
             }),
 
         update: (id, olds, news) =>
             answer("update", news, async (context) => {
                 const { outs } = await apply("update", news, context, { id, record: olds });
+                remember(news, outs);
                 return { outs };
             }),
 
@@ -144,7 +147,9 @@ export function define<I extends object, S extends object>(definition: Definitio
         delete: (_id, props) =>
             answer("delete", props, async (context) => {
                 try {
-                    await definition.remove(recorded(definition, current(definition, props)), context);
+                    const successor = inState.get(context.urn)?.record;
+                    const state = recorded(definition, current(definition, props));
+                    await definition.remove(state, { ...context, successor });
                 } catch (error) {
                     if (!isUnreachable(error)) {
                         throw error;

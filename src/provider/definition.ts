@@ -16,6 +16,11 @@ export interface Context {
      * there is none. Its record is missing when the engine did not show it to this process (`pulumi up --replace`).
      */
     readonly predecessor?: { record?: Record<string, unknown> };
+    /**
+     * For a remove: the record of the resource of the same URN that this process has seen last, which may be the one that has
+     * taken the place of the removed one, or the removed one itself. Undefined where it has seen none.
+     */
+    readonly successor?: Record<string, unknown>;
     /** Aborted when the engine asks the process to end (second Ctrl-C): start no further remote work then. */
     readonly signal: AbortSignal;
 }

@@ -11,7 +11,7 @@ import { requireOtherWay } from "./ssh-key/guard";
 import { accountOf, installed, type SshKeyInputs, secondsOf, sshKeyInputs } from "./ssh-key/inputs";
 import { install } from "./ssh-key/install";
 import { knownKey, newKey, type SshKeyState } from "./ssh-key/key";
-import { configured, login, ownConnection, predecessorsConnection } from "./ssh-key/login";
+import { configured, login, ownConnection, siblingsConnection } from "./ssh-key/login";
 import { clear, orphansOf } from "./ssh-key/orphans";
 
 /** A key that a user of a machine logs in with. */
@@ -56,7 +56,11 @@ export const sshKey = define<SshKeyInputs, SshKeyState>({
         const machine = await login(
             prior === undefined
                 ? // A predecessor's key may be the only one that still gets in; our own does if it was there before us.
-                  [predecessorsConnection(inputs, context), inputs.connection, key.isGenerated ? undefined : own]
+                  [
+                      await siblingsConnection(inputs, context.predecessor?.record),
+                      inputs.connection,
+                      key.isGenerated ? undefined : own,
+                  ]
                 : [own, inputs.connection],
             prior,
             context,
@@ -76,7 +80,9 @@ export const sshKey = define<SshKeyInputs, SshKeyState>({
         const state = await configured(record);
         const key = knownKey(state);
         const { account } = state;
-        const machine = await login([ownConnection(state, key), state.connection], state, context);
+        // Our own line may be gone already, by a run that died before the state was saved.
+        const successor = await siblingsConnection(state, context.successor);
+        const machine = await login([ownConnection(state, key), successor, state.connection], state, context);
         const facts = await observeIfThere(machine, account, context);
         if (facts === undefined) return;
         const isShared = facts.recorded.some(

@@ -2,6 +2,7 @@ import { FleetError } from "../../errors";
 import { hasOption } from "../../host/authorized-keys/options";
 import { type Connection, type Machine, withSshConfig } from "../../ssh";
 import type { Context, Recorded } from "../definition";
+import type { Json } from "../json";
 import { openMachine } from "../machine";
 import { accountOf, loginOf, type SshKeyInputs } from "./inputs";
 import { type Key, knownKey, type SshKeyState } from "./key";
@@ -53,10 +54,17 @@ export function ownConnection(inputs: SshKeyInputs, key: Key): Connection | unde
     return isForLogin && isFree ? keyConnection(inputs, key, loginOf(inputs.connection)) : undefined;
 }
 
-/** How the resource that is being replaced logs in, where that is the same login of the same machine. */
-export function predecessorsConnection(inputs: SshKeyInputs, context: Context): Connection | undefined {
-    const record = context.predecessor?.record as Recorded<SshKeyInputs, SshKeyState> | undefined;
-    if (record?.sshPublicKey === undefined) return undefined;
+/**
+ * How another resource of the same URN logs in, the one that is replaced or the one that has taken the place: undefined unless
+ * it is for the same login of the same machine.
+ */
+export async function siblingsConnection(
+    inputs: SshKeyInputs,
+    sibling: Json | undefined,
+): Promise<Connection | undefined> {
+    const shown = sibling as Recorded<SshKeyInputs, SshKeyState> | undefined;
+    if (shown?.sshPublicKey === undefined) return undefined;
+    const record = await configured(shown);
     const isSame = (["host", "port"] as const).every((part) => record.connection[part] === inputs.connection[part]);
     return isSame && loginOf(record.connection) === loginOf(inputs.connection)
         ? ownConnection({ ...record, connection: { ...inputs.connection } }, knownKey(record))

@@ -137,6 +137,22 @@ describe("define", () => {
         expect(seen).toEqual([undefined, {}, { record: { host: "a", version: "1" } }]);
     });
 
+    it("tells a delete what has taken the place", async () => {
+        const seen: unknown[] = [];
+        const provider = fixture({
+            remove: async (_state, { successor }) => {
+                seen.push(successor?.version);
+            },
+        });
+        const __urn = "urn:one";
+        await provider.delete("thing", { host: "a", __urn });
+        await provider.create({ host: "b", __urn });
+        await provider.delete("thing", { host: "a", __urn });
+        await provider.diff("thing", { host: "b", version: "2", __urn }, { host: "b", __urn });
+        await provider.delete("thing", { host: "a", __urn });
+        expect(seen).toEqual([undefined, "1", "2"]);
+    });
+
     it("warns on stderr where there is no engine", async () => {
         const warn = jest.spyOn(console, "warn").mockImplementation(() => {});
         try {
