@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Lab, type LabHost } from "../../lab";
+import { bridge } from "../../lab/network";
 import { Evidence, secretLines } from "../support/evidence";
 import { describeLab } from "../support/levels";
 import { type CommandOptions, PulumiProject } from "../support/pulumi";
@@ -30,10 +31,26 @@ const program = `
 
 const distinctive = (name: string) => `${name}-${randomBytes(10).toString("hex")}`;
 
+/**
+ * The lines in which the SDK itself tells, with --debug and in the event log, what the engine knows of a resource: in clear
+ * text, but for what is as a whole a secret setting. docs/ssh.md warns of it.
+ */
+const sdkLine = /debug: RegisterResource RPC finished:|"message":"[^"]*RegisterResource RPC finished:/;
+const sdkWords: string[] = [];
+
+/** What was printed, line by line, without the SDK's own. */
+function withoutSdk(output: string): string {
+    const lines = output.split("\n");
+    sdkWords.push(...lines.filter((line) => sdkLine.test(line)));
+    return lines.filter((line) => !sdkLine.test(line)).join("\n");
+}
+
 describeLab("secrets", () => {
     const passwords = {
         "the login password": distinctive("login"),
         "the wrong login password": distinctive("wrong-login"),
+        "the jump host's password": distinctive("jump"),
+        "the jump host's wrong password": distinctive("wrong-jump"),
         "the wrong sudo password": distinctive("wrong-sudo"),
         "the second line of a bad password": distinctive("second-line"),
         "the passphrase": distinctive("passphrase"),
@@ -46,6 +63,7 @@ describeLab("secrets", () => {
     let host: LabHost;
     let project: PulumiProject;
     let scratch: string;
+    let jumpHost: string;
     let here: Sightings;
     let there: Sightings;
     let commands = 0;
@@ -59,10 +77,10 @@ describeLab("secrets", () => {
             timeout: 300_000,
             env: { PULUMI_DEBUG_COMMANDS: "true" },
         });
-        evidence.add(`the output of "pulumi ${args.join(" ")}"`, output);
+        evidence.add(`the output of "pulumi ${args.join(" ")}"`, withoutSdk(output));
         if (logged) {
             expect(existsSync(events)).toBe(true);
-            evidence.add(`the event log of "pulumi ${args.join(" ")}"`, readFileSync(events));
+            evidence.add(`the event log of "pulumi ${args.join(" ")}"`, withoutSdk(readFileSync(events, "utf8")));
             evidence.add(
                 `the exported state after "pulumi ${args.join(" ")}"`,
                 (await project.run(["stack", "export"])).stdout,
@@ -93,7 +111,13 @@ describeLab("secrets", () => {
         execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", passwords["the passphrase"], "-f", key]);
         const privateKey = readFileSync(key, "utf8");
         Object.assign(secrets, secretLines("the encrypted private key", privateKey));
-        await host.exec("chpasswd", { input: `admin:${passwords["the login password"]}\n` });
+        // The machine under its other address is the jump host, too.
+        await host.exec("useradd -m jump");
+        await host.exec("chpasswd", {
+            input: `admin:${passwords["the login password"]}\njump:${passwords["the jump host's password"]}\n`,
+        });
+        const link = (await host.exec("ip -6 -o address show dev host0 scope link")).stdout;
+        jumpHost = `${/inet6 ([0-9a-f:]+)/.exec(link)![1]}%${bridge}`;
         await host.exec("cat >>/home/admin/.ssh/authorized_keys", { input: readFileSync(`${key}.pub`) });
         // The more a machine writes down, the better.
         await host.exec("echo LogLevel DEBUG3 >/etc/ssh/sshd_config.d/debug.conf; systemctl reload ssh");
@@ -136,6 +160,9 @@ describeLab("secrets", () => {
 
         await configure({ password: undefined, privateKey, privateKeyPassword: passwords["the passphrase"] });
         await configure({ sudoPassword: passwords["the login password"] });
+        const proxy = (password: string) =>
+            JSON.stringify({ host: jumpHost, user: "jump", password, hostKey: host.hostKey });
+        await configure({ proxy: proxy(passwords["the jump host's password"]) });
         await pulumi(["preview", "--json"]);
         await project.config("hold", "false");
         await pulumi(["up", "--yes", "--diff", "--debug"]);
@@ -147,6 +174,8 @@ describeLab("secrets", () => {
             expect(output).toContain(`[${code}]`);
             await pulumi(["refresh", "--yes", "--skip-preview"], { expect: "any" });
         };
+        await fails({ proxy: proxy(passwords["the jump host's wrong password"]) }, "AUTHENTICATION_FAILED");
+        await configure({ proxy: undefined });
         await fails({ sudoPassword: passwords["the wrong sudo password"] }, "SUDO_PASSWORD_WRONG");
         await fails({ privateKeyPassword: passwords["the wrong passphrase"] }, "PRIVATE_KEY_INVALID");
         await configure({ privateKey: undefined, privateKeyPassword: undefined });
@@ -246,6 +275,7 @@ describeLab("secrets", () => {
             '"SUDO_PASSWORD_WRONG"',
             '"AUTHENTICATION_FAILED"',
             "DockerHost::web",
+            `"jump@[${jumpHost}]"`,
         ]) {
             expect(actions).toContain(part);
         }
@@ -254,7 +284,7 @@ describeLab("secrets", () => {
         );
     });
 
-    it("are printed by the engine's own -v=9, of which docs/ssh.md warns, and are in the program's environment", async () => {
+    it("are printed by the engine's own -v=9 and --debug, of which docs/ssh.md warns, and are in the program's environment", async () => {
         const { output } = await project.run(["preview", "-v=9", "--logtostderr"], { expect: "any" });
         const log = new Evidence();
         log.add("the engine's own log", output);
@@ -263,8 +293,10 @@ describeLab("secrets", () => {
             expect.arrayContaining([
                 "the login password is in the engine's own log",
                 "the login password is in PULUMI_CONFIG",
+                "the jump host's password is in the SDK's own lines",
             ]),
         );
-        expect(readFileSync(join(__dirname, "../../docs/ssh.md"), "utf8")).toContain("-v=9");
+        const page = readFileSync(join(__dirname, "../../docs/ssh.md"), "utf8");
+        for (const warned of ["-v=9", "--debug", "PULUMI_CONFIG"]) expect(page).toContain(warned);
     });
 });
