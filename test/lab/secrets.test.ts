@@ -15,14 +15,13 @@ jest.setTimeout(900_000);
 /** A program that also shows what it may: whole resources as outputs, and what the Docker API says over its own connection. */
 const program = `
     import * as pulumi from "@pulumi/pulumi";
-    import { DockerHost, dockerClient } from "pulumi-docker-fleet";
+    import { DockerHost, dockerClient, SshKey } from "pulumi-docker-fleet";
 
     const config = new pulumi.Config();
-    export const web = new DockerHost("web", {
-        connection: { host: config.require("host"), hostKey: config.require("hostKey") },
-        hold: config.getBoolean("hold"),
-    });
-    export const volumes = pulumi.all([web.connection, web.hostKey, web.engineVersion]).apply(async ([connection, hostKey]) => {
+    const connection = { host: config.require("host"), hostKey: config.require("hostKey") };
+    export const web = new DockerHost("web", { connection, hold: config.getBoolean("hold") });
+    export const key = new SshKey("key", { connection, rotate: config.get("rotate") });
+    export const volumes = pulumi.all([key.connection, web.hostKey, web.engineVersion]).apply(async ([connection, hostKey]) => {
         const docker = await dockerClient({ connection, hostKey });
         return (await docker.listVolumes()).Volumes.map(({ Name }) => Name);
     });
@@ -38,11 +37,17 @@ const distinctive = (name: string) => `${name}-${randomBytes(10).toString("hex")
 const sdkLine = /debug: RegisterResource RPC finished:|"message":"[^"]*RegisterResource RPC finished:/;
 const sdkWords: string[] = [];
 
-/** What was printed, line by line, without the SDK's own. */
+/** What was printed, line by line, without the SDK's own. One of these has as many lines as the keys in it. */
 function withoutSdk(output: string): string {
-    const lines = output.split("\n");
-    sdkWords.push(...lines.filter((line) => sdkLine.test(line)));
-    return lines.filter((line) => !sdkLine.test(line)).join("\n");
+    let withinKey = false;
+    const rest: string[] = [];
+    for (const line of output.split("\n")) {
+        const isSdk: boolean = withinKey || sdkLine.test(line);
+        (isSdk ? sdkWords : rest).push(line);
+        const [begin, end] = [line.lastIndexOf("-----BEGIN "), line.lastIndexOf("-----END ")];
+        withinKey = isSdk && (begin === end ? withinKey : begin > end);
+    }
+    return rest.join("\n");
 }
 
 describeLab("secrets", () => {
@@ -141,7 +146,7 @@ describeLab("secrets", () => {
             [here, there] = (await Promise.all(watchers.map((watcher) => watcher.stop()))) as [Sightings, Sightings];
         }
         await collect();
-    }, 900_000);
+    }, 1_800_000);
 
     afterAll(async () => {
         await project?.remove();
@@ -166,6 +171,11 @@ describeLab("secrets", () => {
         await pulumi(["preview", "--json"]);
         await project.config("hold", "false");
         await pulumi(["up", "--yes", "--diff", "--debug"]);
+
+        await keepGeneratedKey("the first generated key");
+        await project.config("rotate", "once");
+        await pulumi([...apply, "--diff", "--debug"]);
+        await keepGeneratedKey("the second generated key");
 
         const fails = async (setting: Record<string, string | undefined>, code: string) => {
             await configure(setting);
@@ -194,6 +204,12 @@ describeLab("secrets", () => {
         ]) {
             await pulumi(args);
         }
+    }
+
+    /** The key that an SshKey has made is a secret, too. */
+    async function keepGeneratedKey(name: string): Promise<void> {
+        const { key } = (await project.outputs()) as { key: { privateKey: string } };
+        Object.assign(secrets, secretLines(name, key.privateKey));
     }
 
     /** Puts a text into every place that is searched, by the ways in which a secret could get there. */
@@ -275,6 +291,7 @@ describeLab("secrets", () => {
             '"SUDO_PASSWORD_WRONG"',
             '"AUTHENTICATION_FAILED"',
             "DockerHost::web",
+            "SshKey::key",
             `"jump@[${jumpHost}]"`,
         ]) {
             expect(actions).toContain(part);
@@ -288,12 +305,15 @@ describeLab("secrets", () => {
         const { output } = await project.run(["preview", "-v=9", "--logtostderr"], { expect: "any" });
         const log = new Evidence();
         log.add("the engine's own log", output);
+        log.add("the SDK's own lines", sdkWords.join("\n"));
         log.add("PULUMI_CONFIG", here.lines.filter((line) => /^env \d+ PULUMI_CONFIG=/.test(line)).join("\n"));
-        expect(log.search(passwords)).toEqual(
+        expect(Object.keys(secrets).filter((name) => /generated key/.test(name)).length).toBeGreaterThan(4);
+        expect(log.search(secrets)).toEqual(
             expect.arrayContaining([
                 "the login password is in the engine's own log",
                 "the login password is in PULUMI_CONFIG",
                 "the jump host's password is in the SDK's own lines",
+                "line 1 of the secret part of the first generated key is in the SDK's own lines",
             ]),
         );
         const page = readFileSync(join(__dirname, "../../docs/ssh.md"), "utf8");
