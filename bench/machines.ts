@@ -4,6 +4,8 @@ import type { Lab, LabHost } from "../lab";
 export interface Traffic {
     connections: number;
     executions: number;
+    /** Connections that it dropped because too many had not logged in yet (MaxStartups). */
+    refused: number;
 }
 
 /** Starts hosts that have never seen Docker and waits until they have nothing left to do of their own. */
@@ -37,6 +39,7 @@ export async function traffic(host: LabHost, work: () => Promise<unknown>): Prom
     return {
         connections: after.connections - before.connections,
         executions: after.executions - before.executions,
+        refused: after.refused - before.refused,
     };
 }
 
@@ -44,5 +47,9 @@ async function logged(host: LabHost): Promise<Traffic> {
     // By name, not by unit: once a user is logged in, sshd writes as part of that user's session.
     const { stdout } = await host.exec("journalctl --sync; journalctl -q -o cat -t sshd -t sshd-session");
     const count = (pattern: RegExp) => stdout.match(pattern)?.length ?? 0;
-    return { connections: count(/^Connection from /gm), executions: count(/^Starting session: /gm) };
+    return {
+        connections: count(/^Connection from /gm),
+        executions: count(/^Starting session: /gm),
+        refused: count(/^drop connection|MaxStartups throttling/gm),
+    };
 }

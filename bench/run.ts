@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Lab } from "../lab";
 import { ensurePulumi } from "../tools/pulumi-cli";
 import { counts } from "./counts";
+import { crowds } from "./crowds";
 import { durations } from "./durations";
 import { table } from "./figures";
 import { footprint, providerTextBytes } from "./footprint";
@@ -20,11 +21,13 @@ async function main(): Promise<void> {
         await lab.ready(["trixie"]);
         const size = await footprint();
         const seen = await counts(lab, say);
+        const crowded = await crowds(lab, say);
         const times = await durations(lab, say);
         const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
         const text = [
             table(["", "this package", "plain ssh", "ratio", "goal"], times),
             table(["per host, by its sshd's log", "connections", "executions", "goal"], seen),
+            table(["per server, by its sshd's log", "connections", "refused starts", "goal"], crowded),
             table(
                 ["what the package adds to the provider process", "time", "memory", "goal"],
                 [

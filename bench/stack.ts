@@ -2,9 +2,10 @@ import type { Lab, LabHost } from "../lab";
 import { login } from "../test/support/docker-host";
 import { PulumiProject } from "../test/support/pulumi";
 
-/** A Pulumi program with one DockerHost per lab host, run by the real CLI. */
-export async function stackOf(lab: Lab, hosts: readonly LabHost[]): Promise<PulumiProject> {
-    const machines = Object.fromEntries(hosts.map((host) => [host.name, login(lab, host, "root")]));
+/** A Pulumi program with one DockerHost per lab host, run by the real CLI. @param bastion a host to go through to the others */
+export async function stackOf(lab: Lab, hosts: readonly LabHost[], bastion?: LabHost): Promise<PulumiProject> {
+    const proxy = bastion && login(lab, bastion, "root");
+    const machines = Object.fromEntries(hosts.map((host) => [host.name, { ...login(lab, host, "root"), proxy }]));
     return await PulumiProject.create({
         name: "bench",
         program: `
