@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -85,7 +85,32 @@ describeSsh("OpenSSH's configuration", () => {
         expect((await failure(connect({ host: "web", sshConfig: unknown, ...quick }))).code).toBe("HOST_KEY_UNKNOWN");
         const lax = configure("Host web", ...target(), "StrictHostKeyChecking no", "HostKeyAlias the-alias");
         expect((await failure(connect({ host: "web", sshConfig: lax, ...quick }))).code).toBe("HOST_KEY_MISMATCH");
+        // Several files, the last of which knows the machine.
+        const several = ["HostName 127.0.0.1", `Port ${sshd.port}`, ...target().slice(2, 5)];
+        const list = `UserKnownHostsFile ${path("nowhere")} "${path("known")}"`;
+        const files = configure("Host web", ...several, list, "StrictHostKeyChecking yes", "HostKeyAlias the-alias");
+        const error = await failure(connect({ host: "web", sshConfig: files, ...quick }));
+        expect(error.message).toContain(`${path("known")}:2 says`);
         rmSync(path("known"));
+    });
+
+    it("reaches machines through its ProxyCommand, with the name that was written as %n", async () => {
+        const pipe = path("pipe.js");
+        writeFileSync(
+            pipe,
+            `const [, , host, port, user, name] = process.argv;
+            require("node:fs").writeFileSync(${JSON.stringify(path("args"))}, [host, port, user, name].join(" "));
+            const socket = require("node:net").connect(port, host);
+            process.stdin.pipe(socket).pipe(process.stdout);`,
+        );
+        const command = `ProxyCommand ${process.execPath} ${pipe} %h %p %r %n`;
+        const machine = await connect({
+            host: "web",
+            sshConfig: configure("Host web", ...target(), command),
+            ...quick,
+        });
+        expect(machine.hostKey).toBe(sshd.hostKey());
+        expect(readFileSync(path("args"), "utf8")).toBe(`127.0.0.1 ${sshd.port} ${me} web`);
     });
 
     it("leads through jump hosts, each as it is configured itself", async () => {
