@@ -299,4 +299,18 @@ touch /tmp/go; sh /root/others >/dev/null 2>&1 </dev/null &`);
             "0\nauthorized_keys",
         );
     });
+
+    it("gives up when they never stop, and goes on when they have", async () => {
+        const file = "/home/admin/.ssh/authorized_keys";
+        await shell.run(
+            `touch /tmp/go; (while [ -e /tmp/go ]; do echo '# busy' >>${file}; sleep 0.02; done) >/dev/null 2>&1 </dev/null &`,
+        );
+        const key = new KeyResource("late", { connection: login(lab, host) });
+        await expect(key.up()).rejects.toThrow(/AUTHORIZED_KEYS_BUSY/);
+        expect(await shell.run(`grep -c late ${file} || :`)).toBe("0");
+        await shell.run("rm /tmp/go; sleep 0.5");
+        expect(await key.up()).toBe("create");
+        expect(await shell.run(`grep -c late ${file}`)).toBe("1");
+        await key.destroy();
+    });
 });

@@ -27,7 +27,7 @@ keep | remove*) ;;
 esac
 
 # Beforehand: a line that is not recorded could never be told from a foreign one.
-if [ -n "$record" ]; then
+if [ -n "$record" ] && ! grep -Fqsx -e "$record" "$KEYS_RECORD"; then
     mkdir -p "$(dirname "$KEYS_RECORD")"
     (
         umask 077
