@@ -9,6 +9,7 @@ import { Agent } from "../ssh/agent";
 import { DocsTable, markdownTable } from "../support/docs-table";
 import { KeyForms } from "../support/keys";
 import { describeLab } from "../support/levels";
+import { ProxyServer, proxiesUnavailable } from "../support/proxies";
 import { type Surroundings, type Way, ways } from "../support/ways-in";
 
 jest.setTimeout(180_000);
@@ -18,6 +19,8 @@ type Outcome = string;
 
 describeLab("the ways in", () => {
     const table = new Map<string, Record<string, Outcome>>();
+    const names = {} as Record<Release, string>;
+    let proxies: ProxyServer[] = [];
     const hosts = {} as Record<Release, LabHost>;
     const surroundings = {} as Record<Release, Surroundings>;
     let lab: Lab;
@@ -27,10 +30,15 @@ describeLab("the ways in", () => {
 
     beforeAll(async () => {
         lab = await Lab.open();
+        for (const release of releases) names[release] = lab.uniqueName("ways");
         directory = mkdtempSync(join(tmpdir(), "fleet-ways-"));
         keys = new KeyForms();
         agent = await Agent.start(directory);
         for (const path of [...keys.strangers(7), keys.path]) agent.add(path);
+        // The bridge is there when the first host is.
+        await Promise.all(releases.map((release) => lab.up(names[release], { release })));
+        expect(proxiesUnavailable()).toBeUndefined();
+        proxies = await Promise.all([ProxyServer.socks({ external: bridge }), ProxyServer.http()]);
         await Promise.all(releases.map(prepare));
         for (const release of releases) {
             surroundings[release].others = releases.filter((other) => other !== release).map((other) => hosts[other]);
@@ -39,6 +47,7 @@ describeLab("the ways in", () => {
 
     afterAll(async () => {
         agent?.stop();
+        await Promise.all(proxies.map((proxy) => proxy.stop()));
         keys?.remove();
         await closeAllConnections();
         await lab?.close();
@@ -46,7 +55,7 @@ describeLab("the ways in", () => {
     });
 
     async function prepare(release: Release): Promise<void> {
-        const host: LabHost = await lab.up(lab.uniqueName("ways"), { release });
+        const host = await lab.up(names[release], { release });
         const script = readFileSync(join(__dirname, "../support/ways-in.sh"), "utf8");
         await host.exec(`cat >/run/ways-in.sh; sh /run/ways-in.sh '${lab.password}' '${keys.publicKey}'`, {
             input: script,
@@ -62,6 +71,8 @@ describeLab("the ways in", () => {
             others: [],
             ipv6,
             agent: agent.socket,
+            socks: `socks5://127.0.0.1:${proxies[0]!.port}`,
+            http: `http://127.0.0.1:${proxies[1]!.port}`,
             directory: mkdtempSync(join(directory, release)),
         };
     }

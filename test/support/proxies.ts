@@ -26,12 +26,12 @@ export class ProxyServer {
     ) {}
 
     /** A SOCKS5 proxy: Dante. With `login` it wants the name and password of a user of this machine. */
-    static async socks(options: { login?: boolean; allowed?: string } = {}): Promise<ProxyServer> {
+    static async socks(options: { login?: boolean; allowed?: string; external?: string } = {}): Promise<ProxyServer> {
         return ProxyServer.#start(
             (port, log) => `
                 logoutput: ${log}
                 internal: 127.0.0.1 port = ${port}
-                external: lo
+                external: ${options.external ?? "lo"}
                 clientmethod: none
                 socksmethod: ${options.login ? "username" : "none"}
                 user.privileged: root

@@ -16,6 +16,9 @@ export interface Surroundings {
     others: LabHost[];
     /** Its link-local IPv6 address, with the interface here that leads to it. */
     ipv6: string;
+    /** URLs of a SOCKS5 and an HTTP proxy. */
+    socks: string;
+    http: string;
     /** A directory for files of this host. */
     directory: string;
     /** Socket of an agent that holds `keys` behind seven strangers. */
@@ -82,6 +85,18 @@ const loggingIn: Way[] = [
     {
         name: "agent with eight keys, chosen by a `.pub` (`identityFile`)",
         connection: (s) => ({ user: "root", agentSocketPath: s.agent, identityFile: `${s.keys.path}.pub` }),
+    },
+    {
+        name: "OpenSSH's configuration (`sshConfig`), with ProxyJump",
+        connection: (s) => {
+            const [config, known] = [join(s.directory, "config"), join(s.directory, "known_hosts")];
+            writeFileSync(known, [s.host, s.others[0]!].map((host) => `${host.address} ${host.hostKey}\n`).join(""));
+            const jumpHost = `Host bastion\n    HostName ${s.others[0]!.address}\n    User ops\n    IdentityFile ${s.lab.privateKeyPath}`;
+            const machine = `Host web\n    HostName ${s.host.address}\n    Port 2222\n    User root\n    IdentityFile ${s.keys.path}\n    ProxyJump bastion`;
+            const all = `Host *\n    StrictHostKeyChecking yes\n    UserKnownHostsFile ${known}`;
+            writeFileSync(config, `${jumpHost}\n${machine}\n${all}\n`);
+            return { host: "web", hostKey: s.host.hostKey, sshConfig: config };
+        },
     },
     {
         name: "a dead agent beside a key",
@@ -181,6 +196,14 @@ const hostKeys: Way[] = [
         }),
     },
     {
+        name: "host key vouched for by an `@cert-authority` only",
+        connection: (s) => ({
+            ...knownHosts(s, `@cert-authority * ${otherKey}`),
+            strictHostKeyChecking: "yes",
+        }),
+        refused: "HOST_CERTIFICATE_UNSUPPORTED",
+    },
+    {
         name: "host key other than that in known_hosts",
         connection: (s) => knownHosts(s, `${s.host.address} ${otherKey}`),
         refused: "HOST_KEY_MISMATCH",
@@ -222,6 +245,20 @@ const routes: Way[] = [
             password: s.lab.password,
             proxy: { ...jump(s, s.others[0]!), user: "admin", privateKey: undefined, password: s.lab.password },
         }),
+    },
+    {
+        name: "command (`proxyCommand`): `ssh -W %h:%p`",
+        connection: (s) => ({
+            ...asRoot(s),
+            proxyCommand: `ssh ${s.others[0]!.sshArguments("ops").slice(0, -1).join(" ")} -W %h:%p ops@${s.others[0]!.address}`,
+        }),
+    },
+    { name: "SOCKS5 proxy (`proxyUrl`)", connection: (s) => ({ ...asRoot(s), proxyUrl: s.socks }) },
+    { name: "HTTP proxy with CONNECT (`proxyUrl`)", connection: (s) => ({ ...asRoot(s), proxyUrl: s.http }) },
+    {
+        name: "proxy that nobody runs",
+        connection: (s) => ({ ...asRoot(s), proxyUrl: "socks5://127.0.0.1:9" }),
+        refused: "HOST_UNREACHABLE",
     },
     {
         name: "jump host whose key is another one",
