@@ -7,6 +7,7 @@ export { type DockerClientHost, dockerClient } from "./docker/client";
 export { type ErrorCode, errorCodes, FleetError, type FleetErrorDetails } from "./errors";
 export type { ConnectionArgs } from "./resources/connection";
 export { DockerHost, type DockerHostArgs } from "./resources/docker-host";
+export type { HardeningArgs } from "./resources/hardening";
 export { SshKey, type SshKeyArgs } from "./resources/ssh-key";
 export { TlsAuthority, type TlsAuthorityArgs, type TlsKeyAlgorithm } from "./resources/tls-authority";
 export { TlsCertificate, type TlsCertificateArgs, type TlsSignerArgs } from "./resources/tls-certificate";

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { dockerHost as host } from "./docker-host";
+export { sshHardening as sshHard } from "./ssh-hardening";
 export { sshKey } from "./ssh-key";
 export { tlsAuthority as tlsCa } from "./tls-authority";
 export { tlsCertificate as tlsCert } from "./tls-certificate";

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { completeConnection, FleetResource } from "./base";
 import { type ConnectionArgs, secretConnectionKeys } from "./connection";
+import { type HardeningArgs, SshHardening } from "./hardening";
 
 /** Arguments of {@link SshKey}. */
 export interface SshKeyArgs {
@@ -76,6 +77,18 @@ export interface SshKeyArgs {
      * Default: `false`
      */
     repairPermissions?: pulumi.Input<boolean>;
+    /**
+     * Settings for the machine's SSH server, so that nobody else gets in. They are made live only when a login with this key has
+     * worked under them, and the machine itself takes them back when that was not confirmed within a minute, whatever happens to
+     * us or to its power. This is a resource of its own below the SshKey; deleting it restores what was there before.
+     *
+     * The key must lead to root, and its private part must be known. One resource per machine can have it.
+     *
+     * Default: the SSH server is left as it is
+     *
+     * @example `{ passwordAuthentication: false, permitRootLogin: "prohibit-password" }`
+     */
+    hardening?: pulumi.Input<HardeningArgs>;
 }
 
 /**
@@ -90,7 +103,8 @@ export interface SshKeyArgs {
  * `pulumi up` repairs that. Deleting the resource removes the line, and is refused where that would lock everybody out.
  *
  * Errors: AUTHORIZED_KEYS_BUSY, AUTHORIZED_KEYS_PERMISSIONS, AUTHORIZED_KEYS_UNUSABLE, PRIVATE_KEY_INVALID, SSH_KEY_IN_USE,
- * SSH_KEY_REFUSED, SSH_LAST_WAY_IN, SSH_USER_MISSING, and those of every connection; see docs/errors.md.
+ * SSH_KEY_REFUSED, SSH_LAST_WAY_IN, SSH_USER_MISSING; with `hardening` HARDENING_OWNED, HARDENING_REFUSED, HARDENING_UNDONE,
+ * SSHD_CONFIG_INVALID, SSHD_SETTING_OVERRIDDEN; and those of every connection; see docs/errors.md.
  *
  * @example
  * ```ts
@@ -142,7 +156,8 @@ export class SshKey extends FleetResource {
      * @param options Pulumi's own resource options
      */
     constructor(name: string, args: SshKeyArgs, options?: pulumi.CustomResourceOptions) {
-        super(kind, name, withSecrets(args), options);
+        const { hardening, ...own } = args;
+        super(kind, name, withSecrets(own), options);
         // The base has put the arguments under the same names; they do not know a key that was made here.
         const given = (this as unknown as { privateKey?: pulumi.Output<string | undefined> }).privateKey;
         this.privateKey =
@@ -151,6 +166,9 @@ export class SshKey extends FleetResource {
                 : given.apply((key) => (key === undefined ? this.generatedKey : pulumi.output(key)));
         const connection = completeConnection(args.connection);
         this.connection = args.publicKey === undefined ? this.withKey(args, connection) : apart(connection, allParts);
+        if (hardening !== undefined) {
+            new SshHardening(name, { connection: this.connection, hardening }, { parent: this, dependsOn: this });
+        }
     }
 
     private withKey(args: SshKeyArgs, given: pulumi.Input<ConnectionArgs>): ConnectionArgs {

@@ -54,7 +54,8 @@ class Subject {
     async apply(target: Partial<HardeningTarget> = {}, by: "password" | "key" = "key"): Promise<void> {
         const machine = await connect(this.connection(by));
         const whole = { wanted, user: "admin", owner, prove: this.prove, ...target };
-        await applyHardening(machine, whole, listener);
+        const seen = await observeHardening(machine, whole.wanted, whole.user, listener);
+        await applyHardening(machine, whole, seen, listener);
     }
 
     async observe(settings: Hardening = wanted) {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Lab, type LabHost } from "../../lab";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
+import { killProvider, providers } from "../support/provider-kill";
 import { type CommandResult, PulumiProject } from "../support/pulumi";
 import { Shell } from "../support/shell";
 
@@ -143,21 +144,6 @@ async function providerStarted(project: PulumiProject): Promise<number> {
         await pause(50);
     }
     return Date.now();
-}
-
-async function providers(project: PulumiProject): Promise<number[]> {
-    const processes = await project.processes();
-    return processes.filter(({ command }) => command.includes("cmd/dynamic-provider")).map(({ pid }) => pid);
-}
-
-async function killProvider(project: PulumiProject): Promise<void> {
-    for (const pid of await providers(project)) {
-        try {
-            process.kill(pid, "SIGKILL");
-        } catch {
-            // It has ended meanwhile.
-        }
-    }
 }
 
 function outcome({ code, output }: CommandResult): string {

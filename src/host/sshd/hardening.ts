@@ -36,6 +36,8 @@ export interface HardeningFacts {
     state: "in place" | "missing" | "edited" | "not confirmed" | "overridden";
     /** The wish with the values that the server really heeds. */
     found: Hardening;
+    /** Content of /etc/machine-id. */
+    machineId: string;
     /** Whose settings are there. */
     owner: HardeningOwner | undefined;
     /** What differs and where, as a sentence without its end; undefined where nothing does. */
@@ -62,7 +64,7 @@ export const timing = {
     proof: 45_000,
 };
 
-const libraries = ["report", "services/systemd", "sshd/sshd"] as const;
+const libraries = ["report", "facts", "services/systemd", "sshd/sshd"] as const;
 const script = (name: string) => hostScript(`sshd/${name}`, libraries);
 
 /** Looks at the SSH server's configuration. One execution; changes nothing. */
@@ -88,13 +90,19 @@ export async function observeHardening(
  *
  * @throws FleetError HARDENING_REFUSED before anything is changed; SSHD_CONFIG_INVALID, SSHD_SETTING_OVERRIDDEN,
  *     HARDENING_UNDONE after everything was undone; HARDENING_OWNED, and the errors of every execution
+ *
+ * @param seen what {@link observeHardening} has just found
  */
-export async function applyHardening(machine: Machine, target: HardeningTarget, listener: Listener): Promise<void> {
-    const { user, owner } = target;
+export async function applyHardening(
+    machine: Machine,
+    target: HardeningTarget,
+    seen: HardeningFacts,
+    listener: Listener,
+): Promise<void> {
+    const { owner } = target;
     const settings = completeHardening(target.wanted);
-    const before = await observeHardening(machine, settings, user, listener);
-    requireOwnership(machine, before.owner, owner);
-    if (before.state === "in place" && before.owner?.instance === owner.instance) {
+    requireOwnership(machine, seen.owner, owner);
+    if (seen.state === "in place" && seen.owner?.instance === owner.instance) {
         return;
     }
     listener.progress(`${machine.name}: proving the key`);
@@ -106,6 +114,7 @@ export async function applyHardening(machine: Machine, target: HardeningTarget, 
         await runReporting(machine, { step, script: script("activate"), args: [token], timeout: 120_000 }, listener);
         listener.progress(`${machine.name}: proving that the key still lets us in`);
         await proveAgain(machine, target);
+        listener.progress(`${machine.name}: the key lets us in, the settings stay`);
         await runReporting(
             machine,
             { step: "confirm the SSH server's settings", script: script("confirm"), args: [token], timeout: 150_000 },
@@ -133,6 +142,15 @@ export async function removeHardening(machine: Machine, owner: HardeningOwner, l
         },
         listener,
     );
+}
+
+/**
+ * Makes sure that a login leads to root.
+ *
+ * @throws FleetError the errors of every execution; HARDENING_REFUSED
+ */
+export async function becomeRoot(machine: Machine, listener: Listener): Promise<void> {
+    await runReporting(machine, { step: "become root", script: script("root"), timeout: 30_000 }, listener);
 }
 
 function requireOwnership(machine: Machine, there: HardeningOwner | undefined, owner: HardeningOwner): void {
@@ -292,6 +310,7 @@ function readFacts(report: Report, settings: Hardening): HardeningFacts {
                       ? "overridden"
                       : "in place",
         found,
+        machineId: all("machine-id")[0]?.[0] ?? "",
         owner: owner && { resource: owner[0] ?? "", instance: owner[1] ?? "" },
         override: differing.length > 0 ? [...new Set(differing)].join("; ") : undefined,
     };

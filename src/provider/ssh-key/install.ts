@@ -74,6 +74,9 @@ export async function install(work: Work, seen: KeysFacts, prior: Recorded<SshKe
         return { id, state: state(proved) };
     } catch (error) {
         if (error instanceof Restored) throw error.cause;
+        // In a rotation the old key stays the one in the state, with which the next run can log in for another try; it clears
+        // away what this one has left. With the new key in its place, which may not be on the machine, it could not.
+        if (prior === undefined && context.predecessor !== undefined) throw error;
         // The line may be in the file by now. With its key in the state, the next run goes on from there.
         throw new PartialFailure(id, state(false), error);
     }
