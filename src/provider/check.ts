@@ -18,7 +18,9 @@ export interface Checked {
  */
 export function check<I extends object, S extends object>(definition: Definition<I, S>, news: Json): Checked {
     const given = Object.fromEntries(Object.entries(news).filter(([key]) => !engineKeys.includes(key)));
-    const { value, problems } = validate(definition.inputs, given);
+    const { value, problems: misfits } = validate(definition.inputs, given);
+    // About arguments that do not even fit the schema nothing more can be said.
+    const problems = misfits.length > 0 ? misfits : (definition.problems?.(value as I) ?? []);
     return {
         inputs: { ...plain(value), ...ownKeys(news) },
         failures: problems.map((problem) => ({ property: "", reason: reason(definition, problem) })),
@@ -33,7 +35,11 @@ function reason<I extends object, S extends object>(
         (text, key) => (typeof key === "number" ? `${text}[${key}]` : `${text}${text ? "." : ""}${String(key)}`),
         "",
     );
-    const secret = (definition.secrets as PropertyKey[]).includes(path[0] ?? "");
+    const place = `${path.map(String).join(".")}.`;
+    // What is a secret, is in one, or has one inside.
+    const secret = (definition.secrets as string[]).some(
+        (name) => place.startsWith(`${name}.`) || `${name}.`.startsWith(place),
+    );
     const shown = secret || value === undefined ? "" : ` (got ${short(value)})`;
     return new FleetError({
         code: "INVALID_ARGUMENT",

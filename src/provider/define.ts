@@ -3,7 +3,7 @@ import { type Checked, check } from "./check";
 import { type Context, type Definition, PartialFailure } from "./definition";
 import { type Difference, diff } from "./diff";
 import { EngineError, isUnreachable, messageOf } from "./errors";
-import { type Json, plain } from "./json";
+import { containsUnknown, type Json, plain } from "./json";
 import { followEngine, onShutdown, working } from "./lifecycle";
 import { reporter } from "./progress";
 import { current, inputsOf, ownKeys, recorded, recordOf, stateOf, urnKey } from "./record";
@@ -77,6 +77,16 @@ export function define<I extends object, S extends object>(definition: Definitio
         }
     };
 
+    /** A record that cannot be understood counts as changed, and the update says why: nothing can be foreseen then. */
+    const foresee = (olds: Json, news: Json, context: Context) => {
+        try {
+            const prior = recorded(definition, current(definition, olds));
+            definition.foresee?.(prior, inputsOf(definition, news), context);
+        } catch {
+            return;
+        }
+    };
+
     return {
         configure(request) {
             followEngine();
@@ -99,9 +109,13 @@ export function define<I extends object, S extends object>(definition: Definitio
             }),
 
         diff: (_id, olds, news) =>
-            answer("diff", news, () => {
+            answer("diff", news, (context) => {
                 remember(news, olds);
-                return diff(definition, olds, news);
+                const difference = diff(definition, olds, news);
+                if (difference.changes !== false && !containsUnknown(news)) {
+                    foresee(olds, news, context);
+                }
+                return difference;
             }),
 
         create: (news) =>

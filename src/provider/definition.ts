@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Problem } from "./validate";
 
 /** What observe, apply and remove get besides their data. */
 export interface Context {
@@ -41,8 +42,15 @@ export interface Definition<I extends object, S extends object> {
     schemaVersion: number;
     /** The schema of the inputs, with defaults; arguments it does not know are refused. Refinements of whole objects do not run while a part of them is unknown. */
     inputs: z.ZodObject;
-    /** Inputs that hold secrets, anywhere inside them: their values are never part of a message. */
-    secrets: (keyof I & string)[];
+    /** Inputs that hold secrets, anywhere inside them, or such parts of inputs: their values are never part of a message. */
+    secrets: ((keyof I & string) | `${keyof I & string}.${string}`)[];
+    /** What the schema cannot say about arguments that fit it: names, combinations. Parts of them may not be known yet. */
+    problems?(inputs: I): Problem[];
+    /**
+     * Tells in a preview what an update will do, as far as the record and the arguments tell. Pure, as a diff is. Not called
+     * while a part of the arguments is not known yet.
+     */
+    foresee?(prior: Recorded<I, S>, inputs: I, context: Context): void;
     /** Inputs whose change makes a new resource; the old one is removed first, unless {@link createFirst}. */
     replaceOn?: (keyof I & string)[];
     /** A replacement is created, and what depends on the resource moved to it, before the old one is removed. */

@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+
+export { daemonConfig as daemon } from "./daemon";
 export { dockerHost as host } from "./docker-host";
 export { sshHardening as sshHard } from "./ssh-hardening";
 export { sshKey } from "./ssh-key";

@@ -105,12 +105,6 @@ export function wrongCombinations(settings: Content, whole: boolean, known: Know
                 wrong(["runtimes", name], "it needs either path or runtimeType");
             }
         }
-        const runtime = settings["default-runtime"];
-        const isThere = (name: string) =>
-            name === "runc" || name.startsWith("io.containerd.") || Object.hasOwn(runtimes, name);
-        if (whole && typeof runtime === "string" && !isThere(runtime)) {
-            wrong(["default-runtime"], `there is no runtime ${runtime}: declare it in runtimes`);
-        }
     }
     mistakes.push(...wrongTransport(settings, whole, known));
     return mistakes;

@@ -13,6 +13,9 @@ export type Claim = string;
 /** The claim of a whole file. */
 export const everything: Claim = "*";
 
+/** The claim of the daemon's environment, which is no part of the file. */
+export const environmentClaim: Claim = "environment";
+
 /** True for an object that is no list. */
 export function isObject(value: unknown): value is Content {
     return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -32,7 +35,8 @@ export function claimsOf(wanted: Content): Claim[] {
 
 /** The claims that two resources would both have, from the second's side. */
 export function collisions(ours: readonly Claim[], theirs: readonly Claim[]): Claim[] {
-    const covers = (a: Claim, b: Claim) => a === everything || a === b || b.startsWith(`${a}.`);
+    const covers = (a: Claim, b: Claim) =>
+        a === b || b.startsWith(`${a}.`) || (a === everything && b !== environmentClaim);
     return ours.filter((claim) => theirs.some((other) => covers(claim, other) || covers(other, claim)));
 }
 
@@ -66,6 +70,21 @@ export function merge(file: Content, wanted: Content, owned: readonly Claim[]): 
         }
     }
     return result;
+}
+
+/** The file with these settings and no others. What was there already keeps its place. */
+export function replace(file: Content, wanted: Content): Content {
+    const kept = Object.keys(file).filter((key) => key in wanted);
+    const added = Object.keys(wanted)
+        .filter((key) => !(key in file))
+        .sort();
+    return Object.fromEntries([...kept, ...added].map((key) => [key, wanted[key]]));
+}
+
+/** The keys of the file that claims are about. */
+export function keysOf(claims: readonly Claim[]): string[] {
+    const keys = claims.filter((claim) => claim !== everything && claim !== environmentClaim);
+    return [...new Set(keys.map((claim) => split(claim)[0]))];
 }
 
 function remove(content: Content, claim: Claim): void {

@@ -43,6 +43,8 @@ export interface Plan {
     steps: Step[];
     /** What has to be loaded to take the steps' reloads back; then the file is put back as it was. */
     undo: Content;
+    /** The containers that a restart would stop. */
+    stops: readonly Running[];
     /** For people: `"restart stops 7 containers"`. */
     text: string;
 }
@@ -52,16 +54,6 @@ export interface PlanOptions {
     /** Turn live-restore on by a reload before a restart that would stop containers. */
     liveRestoreFirst?: boolean;
 }
-
-/** The defaults of the keys that a daemon tells about itself. */
-const told: Content = {
-    debug: false,
-    labels: [],
-    "live-restore": false,
-    "log-driver": "json-file",
-    "default-runtime": "runc",
-    "registry-mirrors": [],
-};
 
 /** What must happen so that `wanted` is in effect, if only the keys of `ours` count. */
 export function makePlan(
@@ -95,6 +87,7 @@ export function makePlan(
             because,
             steps,
             undo: withDefaults(file, ["live-restore"]),
+            stops: alive && !kept ? containers : [],
             text: alive ? restartText(containers, kept) : "start",
         };
     }
@@ -109,10 +102,10 @@ export function makePlan(
                       { content: wanted, action: "none" },
                   ];
         const keys = changed.map(({ key }) => key);
-        return { action: "reload", because: keys, steps, undo: withDefaults(file, keys), text: "reload" };
+        return { action: "reload", because: keys, steps, undo: withDefaults(file, keys), stops: [], text: "reload" };
     }
     const steps: Step[] = sameContent(file, wanted) ? [] : [{ content: wanted, action: "none" }];
-    return { action: "none", because: [], steps, undo: file, text: "none" };
+    return { action: "none", because: [], steps, undo: file, stops: [], text: "none" };
 }
 
 /** Those of `ours` that are not in effect as `wanted` has them. */
@@ -122,8 +115,8 @@ export function notInEffect(
     ours: readonly string[],
 ): string[] {
     return ours.filter((key) => {
-        // The daemon's own word counts most.
-        if (alive && key in effective) return !sameTold(key, wanted[key] ?? told[key], effective[key]);
+        // The daemon's own word counts most. What is not wanted may have its value from a flag.
+        if (alive && wanted[key] !== undefined && key in effective) return !sameTold(key, wanted[key], effective[key]);
         return !sameContent((loaded ?? file)[key], wanted[key]);
     });
 }

@@ -3,7 +3,7 @@
  *
  * Each comment ends with the default, the engines that have the key where not all from 20.10 to 29 do, and what it takes to
  * change it: "Reload" is a SIGHUP that no container notices; "restart" restarts the daemon, and without `live-restore`
- * its containers. {@link daemonKeys} is the same as a table, for the code.
+ * its containers. keys.ts is the same as a table, for the code.
  */
 export interface DaemonSettings {
     /** Publish ports on container addresses directly, without filters for what comes from elsewhere. Default: false. Since 28. Restart. */

@@ -1,0 +1,3 @@
+# observe.sh: the machine and its Docker daemon's configuration, as facts. Changes nothing.
+machine_facts
+daemon_facts

@@ -1,0 +1,319 @@
+import { z } from "zod";
+import { wrongCombinations, wrongExtras, wrongNames, wrongVersions } from "../docker/daemon/check";
+import { daemonKeys, keyOf } from "../docker/daemon/keys";
+import { asFound, type Claim, type Content, keysOf, sameContent } from "../docker/daemon/merge";
+import { makePlan, type Running } from "../docker/daemon/plan";
+import { FleetError } from "../errors";
+import { applyDaemon, type DaemonFacts, observeDaemon } from "../host/daemon";
+import {
+    claimsOfWish,
+    type DaemonWish,
+    foundEnvironment,
+    hostsAreRight,
+    type Owner,
+    parseOr,
+    pending,
+    prepare,
+    requireDaemon,
+} from "../host/daemon/change";
+import type { Connection, Machine } from "../ssh";
+import { connectionSchema } from "./connection";
+import { define } from "./define";
+import { type Context, PartialFailure, type Recorded } from "./definition";
+import { isUnreachable } from "./errors";
+import { containsUnknown, isRecord } from "./json";
+import { openMachine, proxyHostKeysOf } from "./machine";
+import type { Problem } from "./validate";
+
+/** The state of the daemon that this resource wants; anything else is drift, in words. */
+const wanted = "as configured";
+/** How often a change is computed again when others change the same files at the same time. */
+const attempts = 3;
+
+const inputs = z.strictObject({
+    connection: connectionSchema,
+    settings: z
+        .looseObject(
+            Object.fromEntries(Object.entries(daemonKeys).map(([name, { schema }]) => [name, schema.optional()])),
+            "settings, by the keys of daemon.json",
+        )
+        .default({}),
+    extra: z.record(z.string(), z.json("any JSON value"), "settings by name").default({}),
+    exclusive: z.boolean("true or false").default(false),
+    applyMode: z
+        .enum(["auto", "reloadOnly", "ifNoContainers", "staged"], '"auto", "reloadOnly", "ifNoContainers" or "staged"')
+        .default("auto"),
+    enableLiveRestoreFirst: z.boolean("true or false").default(false),
+    allowDestructive: z.boolean("true or false").default(false),
+    environment: z
+        .record(
+            z.string().regex(/^[A-Za-z_]\w*$/, 'a variable\'s name, such as "HTTP_PROXY"'),
+            z.string("a text").regex(/^[^\r\n\0]*$/, "a text in one line"),
+            "variables by name",
+        )
+        .optional(),
+    // Not an argument of the class: the place where a refresh shows that the daemon is not as it should be.
+    daemon: z.string().default(wanted),
+});
+
+/** The arguments of a DaemonConfig after the check. */
+export interface DaemonInputs {
+    connection: Connection;
+    settings: Content;
+    extra: Content;
+    exclusive: boolean;
+    applyMode: DaemonWish["applyMode"];
+    enableLiveRestoreFirst: boolean;
+    allowDestructive: boolean;
+    environment?: Record<string, string>;
+    daemon: string;
+}
+
+/** What is known of a DaemonConfig beyond its arguments. */
+export interface DaemonState {
+    /** What the last change did: `"restart stops 7 containers"`. */
+    plan: string;
+    /** Keys that are written and not in effect yet. */
+    pending: string[];
+    engineVersion?: string;
+    machineId: string;
+    hostKey: string;
+    proxyHostKeys?: Record<string, string>;
+    endpoint: string;
+    /** What belongs to this resource on its machine. */
+    claims: Claim[];
+    /** What a preview needs to tell what an update will do. */
+    seen: { liveRestore: boolean; containers: Running[] };
+}
+
+/** The configuration of a machine's Docker daemon. */
+export const daemonConfig = define<DaemonInputs, DaemonState>({
+    kind: "DaemonConfig",
+    schemaVersion: 1,
+    inputs,
+    secrets: ["connection", "environment", "settings.proxies"],
+
+    problems({ settings, extra, enableLiveRestoreFirst }) {
+        const known = (value: unknown) => !containsUnknown(value);
+        const at = (argument: string, { path, problem }: { path: string[]; problem: string }): Problem => ({
+            path: [argument, ...path],
+            problem,
+        });
+        const problems = [
+            ...(isRecord(settings) ? [...wrongNames(settings), ...wrongCombinations(settings, false, known)] : []).map(
+                (mistake) => at("settings", mistake),
+            ),
+            ...(isRecord(extra) ? wrongExtras(extra) : []).map((mistake) => at("extra", mistake)),
+        ];
+        if (enableLiveRestoreFirst === true && isRecord(settings) && known(settings["live-restore"])) {
+            if (settings["live-restore"] !== true) {
+                const problem =
+                    'it needs settings["live-restore"]: true: the new daemon would stop what the old one has left running';
+                problems.push({ path: ["enableLiveRestoreFirst"], problem });
+            }
+        }
+        return problems;
+    },
+
+    foresee(prior, news, context) {
+        const { text, action } = foreseen(prior, news);
+        const name = news.connection.host;
+        if (action === "restart") context.warn(`${name}: ${text}, as last seen.`);
+        else context.progress(`${name}: ${text}`);
+        const mistakes = prior.engineVersion === undefined ? [] : wrongVersions(news.settings, prior.engineVersion);
+        for (const { path, problem } of mistakes) context.warn(`${name}: settings.${path.join(".")}: ${problem}.`);
+    },
+
+    async observe(inputs, prior, context) {
+        const machine = await openMachine(inputs.connection, prior, context);
+        const facts = await observeDaemon(machine, context);
+        const claims = prior?.claims ?? claimsOfWish(wishOf(inputs));
+        return {
+            inputs: inputsAsFound(inputs, facts, claims),
+            state: stateOf(machine, facts, claims, prior?.plan ?? "none"),
+        };
+    },
+
+    async apply(inputs, prior, context) {
+        const machine = await openMachine(inputs.connection, prior, context);
+        let facts = await observeDaemon(machine, context);
+        requireDaemon(facts, machine.name);
+        const wish = wishOf(inputs);
+        const owner = { urn: context.urn, claims: samePlace(prior, facts, machine, context)?.claims ?? [] };
+        const state = (plan: string) => stateOf(machine, facts, claimsOfWish(wish), plan);
+        let plan = "none";
+        try {
+            ({ facts, plan } = await bring(machine, facts, wish, owner, context));
+        } catch (error) {
+            if (!isHalfDone(error)) throw error;
+            throw new PartialFailure(
+                facts.machineId,
+                { ...state("none"), claims: union(owner.claims, claimsOfWish(wish)) },
+                error,
+            );
+        }
+        return { id: facts.machineId, state: state(plan) };
+    },
+
+    async remove(state, context) {
+        const machine = await openMachine(state.connection, state, context);
+        const facts = await observeDaemon(machine, context);
+        if (facts.machineId !== state.machineId) {
+            context.warn(
+                `${machine.name} is another machine than the one that was configured (${state.machineId}). It is left as it is.`,
+            );
+            return;
+        }
+        const wish: DaemonWish = {
+            settings: {},
+            exclusive: false,
+            applyMode: facts.info === undefined ? "staged" : state.applyMode,
+            liveRestoreFirst: false,
+            allowDestructive: state.allowDestructive,
+        };
+        const owner = { urn: context.urn, claims: state.claims };
+        try {
+            await bring(machine, facts, wish, owner, context);
+        } catch (error) {
+            if (!(error instanceof FleetError) || error.code !== "RESTART_NOT_ALLOWED") throw error;
+            // Nobody can be asked any more: what goes is taken out of the file, and the restart is left to the machine's owner.
+            context.warn(
+                `${machine.name}: the settings are taken out of the file, and stay in effect until the daemon restarts.`,
+            );
+            await bring(machine, facts, { ...wish, applyMode: "staged" }, owner, context);
+        }
+    },
+});
+
+/** Makes a machine's daemon what is wished. Computed again when somebody else has changed the files meanwhile. */
+async function bring(
+    machine: Machine,
+    found: DaemonFacts,
+    wish: DaemonWish,
+    owner: Owner,
+    context: Context,
+): Promise<{ facts: DaemonFacts; plan: string }> {
+    let facts = found;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+        const { change, plan } = prepare(facts, wish, owner, machine.name);
+        if (change === undefined) return { facts, plan };
+        if (plan !== "none") context.progress(`${machine.name}: ${plan}`);
+        const after = await applyDaemon(machine, change, context);
+        if (after !== undefined) return { facts: after, plan };
+        facts = await observeDaemon(machine, context);
+    }
+    throw new FleetError({
+        code: "DAEMON_CONFIG_FAILED",
+        machine: machine.name,
+        step: "configure the Docker daemon",
+        message: `somebody else changed the daemon's configuration each of the ${attempts} times that we were about to.`,
+        cure: "Nothing was changed by us. Find out who it is, and run pulumi up again.",
+    });
+}
+
+function wishOf(inputs: DaemonInputs): DaemonWish {
+    const { settings, extra, exclusive, environment, applyMode, enableLiveRestoreFirst, allowDestructive } = inputs;
+    return {
+        settings: { ...settings, ...extra },
+        exclusive,
+        ...(environment === undefined ? {} : { environment }),
+        applyMode,
+        liveRestoreFirst: enableLiveRestoreFirst,
+        allowDestructive,
+    };
+}
+
+/** What an update would do, by what was last seen of the machine. */
+function foreseen(prior: Recorded<DaemonInputs, DaemonState>, news: DaemonInputs): { text: string; action: string } {
+    const file = { ...prior.settings, ...prior.extra };
+    const after = { ...news.settings, ...news.extra };
+    const { liveRestore, containers } = prior.seen;
+    const situation = { file, loaded: file, effective: {}, alive: true, liveRestore, containers };
+    const unitChanges = JSON.stringify(prior.environment) !== JSON.stringify(news.environment);
+    const ours = [...new Set([...Object.keys(file), ...Object.keys(after), ...keysOf(prior.claims)])];
+    const options = { liveRestoreFirst: news.enableLiveRestoreFirst };
+    const plan = makePlan({ ...situation, unitChanges }, after, ours, options);
+    return news.applyMode === "staged" ? { text: "staged", action: "none" } : plan;
+}
+
+/** The inputs as they are on the machine: where they differ from what was asked for, the engine shows drift. */
+function inputsAsFound(inputs: DaemonInputs, facts: DaemonFacts, claims: readonly Claim[]): DaemonInputs {
+    const file = parseOr(facts.file.content, undefined);
+    const { environment: asked, ...rest } = inputs;
+    const environment = asked === undefined ? undefined : foundEnvironment(facts);
+    const found = file === undefined ? { ...inputs.settings, ...inputs.extra } : asFound(file, claims);
+    const part = (isKnown: boolean) =>
+        Object.fromEntries(Object.entries(found).filter(([key]) => (keyOf(key) !== undefined) === isKnown));
+    return {
+        ...rest,
+        settings: part(true),
+        extra: part(false),
+        ...(environment === undefined ? {} : { environment }),
+        daemon: daemonWord(inputs, facts, claims, file),
+    };
+}
+
+/** Some words for the state of the daemon and its configuration. */
+function daemonWord(
+    { applyMode, settings, extra }: DaemonInputs,
+    facts: DaemonFacts,
+    claims: readonly Claim[],
+    file: Content | undefined,
+): string {
+    if (facts.dockerd === undefined) return "not installed";
+    if (file === undefined) return "daemon.json is damaged";
+    if (!facts.active) return "not running";
+    if (facts.info === undefined) return "not answering";
+    if (facts.unfinished) return "a change was interrupted";
+    if (!hostsAreRight(facts, claims)) return "the drop-in for hosts was changed";
+    // What is not as asked for in the file either shows there.
+    const asked: Content = { ...settings, ...extra };
+    const found = asFound(file, claims);
+    const waiting =
+        applyMode === "staged" ? [] : pending(facts, claims).filter((key) => sameContent(asked[key], found[key]));
+    return waiting.length === 0 ? wanted : `written, but not applied: ${waiting.join(", ")}`;
+}
+
+/** A connection that leads to another machine than before: that one is left alone, and this one starts from nothing. */
+function samePlace(
+    prior: DaemonState | undefined,
+    facts: DaemonFacts,
+    machine: Machine,
+    context: Context,
+): DaemonState | undefined {
+    if (prior === undefined || prior.machineId === facts.machineId) return prior;
+    context.warn(
+        `${machine.name} is another machine (machine-id ${facts.machineId}) than the one configured so far ` +
+            `(${prior.endpoint}, machine-id ${prior.machineId}). That one is left as it is.`,
+    );
+    return undefined;
+}
+
+/** True when the machine may have been changed although it failed. */
+function isHalfDone(error: unknown): boolean {
+    return isUnreachable(error) || (error instanceof FleetError && error.code === "DAEMON_NOT_RUNNING");
+}
+
+function union(a: readonly Claim[], b: readonly Claim[]): Claim[] {
+    return [...new Set([...a, ...b])];
+}
+
+function stateOf(machine: Machine, facts: DaemonFacts, claims: readonly Claim[], plan: string): DaemonState {
+    return {
+        plan,
+        pending: pending(facts, claims),
+        ...(facts.version === undefined ? {} : { engineVersion: facts.version }),
+        machineId: facts.machineId,
+        hostKey: machine.hostKey,
+        ...proxyHostKeysOf(machine),
+        endpoint: `ssh://${machine.name}`,
+        claims: [...claims],
+        seen: {
+            liveRestore: facts.info?.liveRestore ?? false,
+            containers: facts.containers.map(({ name, policy }) => ({
+                name,
+                comesBack: policy === "always" || policy === "unless-stopped",
+            })),
+        },
+    };
+}

@@ -1,0 +1,137 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { DaemonSettings } from "../docker/daemon/settings";
+import { FleetResource } from "./base";
+import type { ConnectionArgs } from "./connection";
+
+/** A type of which every part may be an output of another resource. */
+export type DeepInput<T> = pulumi.Input<
+    T extends readonly (infer Item)[]
+        ? DeepInput<Item>[]
+        : T extends object
+          ? { [Key in keyof T]: DeepInput<T[Key]> }
+          : T
+>;
+
+/** Arguments of {@link DaemonConfig}. */
+export interface DaemonConfigArgs {
+    /**
+     * How to reach the machine. Use the output `connection` of its {@link DockerHost}, so that the engine is there first.
+     *
+     * @example `web.connection`
+     */
+    connection: pulumi.Input<ConnectionArgs>;
+    /**
+     * What is set in /etc/docker/daemon.json, with Docker's own names. Only these keys are managed, each by one resource per
+     * machine; in `log-opts`, `features`, `runtimes`, `default-ulimits`, `default-network-opts`, `proxies`, `builder` and
+     * `nri-opts` each inner key alone. Everything else in the file stays as it is. A key that is taken out here is taken out
+     * of the file, and its default is in effect again.
+     *
+     * Default: `{}`
+     *
+     * @example `{ "log-driver": "local", "live-restore": true, labels: ["zone=a"] }`
+     */
+    settings?: DeepInput<DaemonSettings>;
+    /**
+     * Keys that are newer than this package. They are written as they are; whether they are right shows on the machine. The
+     * daemon restarts when one changes.
+     *
+     * Default: `{}`
+     */
+    extra?: pulumi.Input<Record<string, unknown>>;
+    /**
+     * The file holds `settings` and `extra` and nothing else: what others have put there, or put there later, is removed.
+     *
+     * Default: `false`
+     */
+    exclusive?: pulumi.Input<boolean>;
+    /**
+     * How changes come into effect:
+     * - `"auto"`: by a reload where that is enough, else by a restart of the daemon.
+     * - `"reloadOnly"`: a change that needs a restart is refused, and nothing is changed.
+     * - `"ifNoContainers"`: a restart that would stop containers is refused, and nothing is changed.
+     * - `"staged"`: the file is checked and written; it comes into effect when somebody restarts the daemon. Until then the
+     *   output `pending` names what waits.
+     *
+     * Default: `"auto"`
+     */
+    applyMode?: pulumi.Input<"auto" | "reloadOnly" | "ifNoContainers" | "staged">;
+    /**
+     * Turn live-restore on by a reload before a restart that would stop containers, so that they keep running. Needs
+     * `"live-restore": true` among the settings. Containers on networks whose settings change keep the old ones until they
+     * are restarted.
+     *
+     * Default: `false`
+     */
+    enableLiveRestoreFirst?: pulumi.Input<boolean>;
+    /**
+     * Allow changes of `data-root`, `storage-driver`, `userns-remap` and `features["containerd-snapshotter"]` although there
+     * are images, containers or volumes, which vanish from sight with such a change. Their data stays on the disk.
+     *
+     * Default: `false`
+     */
+    allowDestructive?: pulumi.Input<boolean>;
+    /**
+     * Environment variables of the daemon, by name; for proxies on engines before 23, which do not have `proxies`. They come
+     * by a drop-in for docker.service and a file that only root can read. A change restarts the daemon.
+     *
+     * Default: none
+     *
+     * @example `{ HTTPS_PROXY: config.requireSecret("proxy"), NO_PROXY: "localhost,10.0.0.0/8" }`
+     */
+    environment?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+}
+
+/**
+ * The configuration of a machine's Docker daemon: /etc/docker/daemon.json and what belongs to it.
+ *
+ * What is wrong with the settings shows in the preview as far as it can. Each change is one transaction on the machine:
+ * checked by dockerd itself, put in place, brought into effect by a reload or a restart, and proved by the daemon's own word.
+ * If anything fails, the old file and the old daemon are back, and the error holds the daemon's last words. It ends so or so
+ * also when the connection is lost in the middle.
+ *
+ * Errors: DAEMON_CONFIG_FAILED, DAEMON_JSON_INVALID, DAEMON_NOT_RUNNING, DESTRUCTIVE_CHANGE, ENGINE_MISSING,
+ * RESTART_NOT_ALLOWED, SETTING_CLAIMED, SETTING_CONFLICT, SETTING_REFUSED, UNSUPPORTED_MACHINE, and those of every
+ * connection; see docs/errors.md.
+ *
+ * @example
+ * ```ts
+ * import { DaemonConfig, DockerHost } from "pulumi-docker-fleet";
+ *
+ * const web = new DockerHost("web", { connection: { host: "203.0.113.10", user: "admin", password } });
+ * new DaemonConfig("web-daemon", {
+ *     connection: web.connection,
+ *     settings: { "log-driver": "local", "live-restore": true },
+ * });
+ * ```
+ */
+export class DaemonConfig extends FleetResource {
+    /** The `connection` argument, passed through: give it to what has to come after the configuration. */
+    declare readonly connection: pulumi.Output<ConnectionArgs>;
+    /** What the last change did: `none`, `reload`, `restart; live-restore is on, 7 containers keep running`, … */
+    declare readonly plan: pulumi.Output<string>;
+    /** Keys that are in the file and not in effect yet, with `applyMode: "staged"`. */
+    declare readonly pending: pulumi.Output<string[]>;
+    /** Version of the engine, e.g. `28.5.2+dfsg4`. */
+    declare readonly engineVersion: pulumi.Output<string>;
+    /** Content of /etc/machine-id: by it the machine is known under any address. */
+    declare readonly machineId: pulumi.Output<string>;
+    /** The machine's public SSH key. */
+    declare readonly hostKey: pulumi.Output<string>;
+    /** False when the last refresh could not look at the machine; the outputs are then the last known ones. */
+    declare readonly reachable: pulumi.Output<boolean>;
+
+    /**
+     * @param name the resource's name in the program
+     * @param args see {@link DaemonConfigArgs}
+     * @param options Pulumi's own resource options
+     */
+    constructor(name: string, args: DaemonConfigArgs, options?: pulumi.CustomResourceOptions) {
+        super(kind, name, args, options);
+    }
+}
+
+const kind = {
+    kind: "DaemonConfig",
+    provider: "daemon",
+    outputs: ["plan", "pending", "engineVersion", "machineId", "hostKey", "reachable"],
+};
