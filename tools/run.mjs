@@ -1,7 +1,7 @@
 // node tools/run.mjs FILE [ARGUMENT...]: runs a TypeScript tool of this repository, alone on a fresh clone: the packages it
 // needs are installed first when they are missing or older than the lock file.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,8 @@ if (built.status !== 0) process.exit(built.status ?? 1);
 // Everything temporary goes into one directory, which goes with us: compilers keep caches there that nobody clears. Its
 // name is short, since the paths of unix sockets may not be long.
 const temporary = mkdtempSync(join(tmpdir(), "fleet-"));
+// Others may pass through it, as through /tmp: the tests of src/ssh log in as users of their own.
+chmodSync(temporary, 0o755);
 process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
 const child = spawn(process.execPath, ["--import", "tsx", join(root, file), ...args], {
     cwd: root,

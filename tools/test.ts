@@ -36,7 +36,13 @@ async function prepare(): Promise<void> {
 }
 
 function jest(report: string): Promise<number> {
-    const command = [join(root, "node_modules", "jest", "bin", "jest.js"), "--selectProjects", ...chosen];
+    // A test that fails half way may leave something behind that would keep jest from ending.
+    const command = [
+        join(root, "node_modules", "jest", "bin", "jest.js"),
+        "--forceExit",
+        "--selectProjects",
+        ...chosen,
+    ];
     const child = spawn(process.execPath, [...command, "--json", "--outputFile", report, ...rest], {
         cwd: root,
         stdio: ["ignore", "ignore", "inherit"],
