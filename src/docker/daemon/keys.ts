@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { DaemonSettings } from "./settings";
 
-/** What it takes to change a key on a running daemon, measured on running daemons: `npm run daemon-matrix`. */
+/** What it takes to change a key on a running daemon, as the engine's source says (daemon/reload.go of 20.10 to 29). */
 export type Change =
     /** A reload sets it, and a reload without it takes it back. */
     | "reload"
