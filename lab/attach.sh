@@ -1,6 +1,6 @@
 #!/bin/sh
 # Connects a host's link to the bridge the way its files say: attach.sh DIRECTORY NAME CGROUP BRIDGE
-#   DIRECTORY/delay  holds the milliseconds that are added to the round trip (no file: none)
+#   DIRECTORY/delay  holds the milliseconds that are added to the round trip, and the percentage of frames that are lost (no file: none)
 #   DIRECTORY/cut    exists while the link is cut
 # The kernel's own way to delay (netem) is missing from many kernels; frames go through a program instead.
 set -eu
@@ -34,7 +34,8 @@ if [ -e "$directory/delay" ]; then
     ip link set "$link" up
     # It lives in the host's control group and dies with the host.
     echo $$ > "$cgroup/run/cgroup.procs"
-    setsid perl "$here/delay.pl" "$link" "$tap" "$(cat "$directory/delay")" < /dev/null >> "$directory/console" 2>&1 &
+    read -r ms loss < "$directory/delay"
+    setsid perl "$here/delay.pl" "$link" "$tap" "$ms" "$loss" < /dev/null >> "$directory/console" 2>&1 &
     echo $! > "$directory/delay.pid"
     tries=0
     while [ ! -e "/sys/class/net/$tap" ] && [ "$tries" -lt 250 ]; do sleep 0.02 && tries=$((tries + 1)); done

@@ -13,7 +13,7 @@ npm run lab -- up NAME... [--release ${releases.join("|")}] [--layer ${Object.ke
                ls
                ssh [USER@]NAME [COMMAND]   as root, admin or ops
                cut NAME | heal NAME        pull the network cable, plug it in again
-               delay NAME MS               add to the round trip; 0 takes it back
+               delay NAME MS [LOSS]        add to the round trip, and lose so many percent; 0 takes it back
 Logins: root (key), admin (key, or password lab-pass; sudo with that password), ops (key, sudo without password).`;
 
 async function main(args: string[]): Promise<number> {
@@ -25,7 +25,7 @@ async function main(args: string[]): Promise<number> {
         allowPositionals: true,
         options: { release: { type: "string" }, layer: { type: "string" }, all: { type: "boolean" } },
     });
-    const [name, ms] = positionals;
+    const [name, ms, loss = "0"] = positionals;
     const kind = {
         release: oneOf(releases, values.release),
         layer: oneOf(Object.keys(layers) as Layer[], values.layer),
@@ -42,7 +42,8 @@ async function main(args: string[]): Promise<number> {
     } else if (lab && command === "off" && name) await lab.host(name).off();
     else if (lab && command === "cut" && name) await lab.host(name).cut();
     else if (lab && command === "heal" && name) await lab.host(name).heal();
-    else if (lab && command === "delay" && name && /^\d+$/.test(ms ?? "")) await lab.host(name).delay(Number(ms));
+    else if (lab && command === "delay" && name && /^\d+$/.test(ms ?? "") && /^\d+$/.test(loss))
+        await lab.host(name).delay(Number(ms), Number(loss));
     else {
         console.log(usage);
         return command === "help" ? 0 : 2;
@@ -71,11 +72,17 @@ function row(host: LabHost): string {
     const notes = [
         host.isUp ? "up" : "off",
         existsSync(join(directory, "cut")) ? "cut" : "",
-        existsSync(join(directory, "delay")) ? `delay ${readFileSync(join(directory, "delay"), "utf8")} ms` : "",
+        existsSync(join(directory, "delay")) ? delayText(readFileSync(join(directory, "delay"), "utf8")) : "",
         owner ? `of process ${owner.pid}` : "",
     ];
     const kind = host.layer ? `${host.release}+${host.layer}` : host.release;
     return `${host.name.padEnd(13)}${host.address.padEnd(16)}${kind.padEnd(16)}${notes.filter(Boolean).join(", ")}`;
+}
+
+/** What LabHost.delay has written. */
+function delayText(file: string): string {
+    const [ms, loss] = file.trim().split(" ");
+    return `delay ${ms} ms${loss === "0" ? "" : `, loss ${loss} %`}`;
 }
 
 function oneOf<T extends string>(allowed: readonly T[], value: string | undefined): T | undefined {

@@ -1,12 +1,13 @@
 #!/usr/bin/perl
-# Carries Ethernet frames between the interface LINK and a new TAP device, each MS/2 later: delay.pl LINK TAP MS
+# Carries Ethernet frames between the interface LINK and a new TAP device, each MS/2 later, and loses LOSS percent of them:
+# delay.pl LINK TAP MS LOSS
 # Perl because it is on every Debian machine with git, and because Node.js can neither open a TAP device nor a packet socket.
 use strict;
 use warnings;
 use Socket qw(SOCK_RAW SOL_SOCKET);
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
-my ($link, $name, $ms) = @ARGV;
+my ($link, $name, $ms, $loss) = @ARGV;
 my $delay = $ms / 2000;
 $0 = $name;    # how attach.sh recognises this process
 
@@ -47,6 +48,7 @@ while (1) {
         next unless vec $ready, $fd, 1;
         for (1 .. 256) {
             last unless sysread($from, my $frame, $BUFFER);
+            next if $loss > 0 && rand(100) < $loss;
             push @queue, [clock_gettime(CLOCK_MONOTONIC) + $delay, $to, $frame];
         }
     }

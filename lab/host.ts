@@ -85,10 +85,14 @@ export class LabHost {
         await run("ip", ["link", "set", `pd-${this.name}`, "up"]);
     }
 
-    /** Moves the host away: so many milliseconds are added to every round trip; 0 brings it back. */
-    async delay(ms: number): Promise<void> {
+    /**
+     * Moves the host away: so many milliseconds are added to every round trip; 0 brings it back.
+     *
+     * @param loss so many percent of the frames, in each direction, are lost; default 0
+     */
+    async delay(ms: number, loss = 0): Promise<void> {
         const file = join(hostDirectory(this.name), "delay");
-        if (ms > 0) writeFileSync(file, `${ms}`);
+        if (ms > 0 || loss > 0) writeFileSync(file, `${ms} ${loss}\n`);
         else rmSync(file, { force: true });
         const group = new ControlGroup(this.name).path;
         const parameters = [hostDirectory(this.name), this.name, group, bridge];
