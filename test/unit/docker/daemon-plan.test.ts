@@ -126,9 +126,11 @@ describe("the plan for a change of settings", () => {
                     const ours = [...new Set([...Object.keys(before), ...Object.keys(wanted)])];
                     const { action, steps, undo } = makePlan(from, wanted, ours, { liveRestoreFirst: first });
                     if (steps.length > 0) expect(steps.at(-1)!.content).toEqual(wanted);
-                    // Whatever a reload may have set is in the undo, so that it can be taken back.
+                    // Whatever a reload may have set is in the undo, so that it can be taken back. What was in effect already,
+                    // by a flag, is not set by it.
                     for (const { content } of steps.filter((step) => step.action === "reload")) {
-                        for (const key of Object.keys(content).filter((name) => !(name in before))) {
+                        const isSet = (name: string) => !(name in before) && from.effective[name] !== content[name];
+                        for (const key of Object.keys(content).filter(isSet)) {
                             if (keyOf(key)!.change === "reload, sticky" && keyOf(key)!.default !== undefined) {
                                 expect(undo).toHaveProperty([key]);
                             }
