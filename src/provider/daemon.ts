@@ -15,6 +15,7 @@ import {
     pending,
     prepare,
     requireDaemon,
+    runningOf,
 } from "../host/daemon/change";
 import type { Connection, Machine } from "../ssh";
 import { connectionSchema } from "./connection";
@@ -22,7 +23,7 @@ import { define } from "./define";
 import { type Context, PartialFailure, type Recorded } from "./definition";
 import { isUnreachable } from "./errors";
 import { containsUnknown, isRecord } from "./json";
-import { openMachine, proxyHostKeysOf } from "./machine";
+import { isSameMachine, openMachine, proxyHostKeysOf } from "./machine";
 import type { Problem } from "./validate";
 
 /** The state of the daemon that this resource wants; anything else is drift, in words. */
@@ -139,7 +140,8 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
         let facts = await observeDaemon(machine, context);
         requireDaemon(facts, machine.name);
         const wish = wishOf(inputs);
-        const owner = { urn: context.urn, claims: samePlace(prior, facts, machine, context)?.claims ?? [] };
+        const isSame = isSameMachine(prior, facts.machineId, machine, context);
+        const owner = { urn: context.urn, claims: (isSame ? prior?.claims : undefined) ?? [] };
         const state = (plan: string) => stateOf(machine, facts, claimsOfWish(wish), plan);
         let plan = "none";
         try {
@@ -158,12 +160,7 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
     async remove(state, context) {
         const machine = await openMachine(state.connection, state, context);
         const facts = await observeDaemon(machine, context);
-        if (facts.machineId !== state.machineId) {
-            context.warn(
-                `${machine.name} is another machine than the one that was configured (${state.machineId}). It is left as it is.`,
-            );
-            return;
-        }
+        if (!isSameMachine(state, facts.machineId, machine, context)) return;
         const wish: DaemonWish = {
             settings: {},
             exclusive: false,
@@ -274,21 +271,6 @@ function daemonWord(
     return waiting.length === 0 ? wanted : `written, but not applied: ${waiting.join(", ")}`;
 }
 
-/** A connection that leads to another machine than before: that one is left alone, and this one starts from nothing. */
-function samePlace(
-    prior: DaemonState | undefined,
-    facts: DaemonFacts,
-    machine: Machine,
-    context: Context,
-): DaemonState | undefined {
-    if (prior === undefined || prior.machineId === facts.machineId) return prior;
-    context.warn(
-        `${machine.name} is another machine (machine-id ${facts.machineId}) than the one configured so far ` +
-            `(${prior.endpoint}, machine-id ${prior.machineId}). That one is left as it is.`,
-    );
-    return undefined;
-}
-
 /** True when the machine may have been changed although it failed. */
 function isHalfDone(error: unknown): boolean {
     return isUnreachable(error) || (error instanceof FleetError && error.code === "DAEMON_NOT_RUNNING");
@@ -310,10 +292,7 @@ function stateOf(machine: Machine, facts: DaemonFacts, claims: readonly Claim[],
         claims: [...claims],
         seen: {
             liveRestore: facts.info?.liveRestore ?? false,
-            containers: facts.containers.map(({ name, policy }) => ({
-                name,
-                comesBack: policy === "always" || policy === "unless-stopped",
-            })),
+            containers: runningOf(facts),
         },
     };
 }

@@ -11,8 +11,8 @@ import {
 import type { Connection, Machine } from "../ssh";
 import { connectionSchema } from "./connection";
 import { define } from "./define";
-import { type Context, PartialFailure } from "./definition";
-import { openMachine, proxyHostKeysOf } from "./machine";
+import { PartialFailure } from "./definition";
+import { isSameMachine, openMachine, proxyHostKeysOf } from "./machine";
 
 /** The state of the engine that this resource wants; anything else is drift, in words. */
 const wanted = "running";
@@ -78,7 +78,8 @@ export const dockerHost = define<DockerHostInputs, DockerHostState>({
         const { user } = machine;
         let facts = await observeEngine(machine, user, context);
         requireSupported(facts, machine.name);
-        const origin = originOf(facts, context.urn, samePlace(prior, facts, machine, context));
+        const isSame = isSameMachine(prior, facts.machineId, machine, context);
+        const origin = originOf(facts, context.urn, isSame ? prior : undefined);
         if (!isWanted(inputs, facts)) {
             try {
                 const target = {
@@ -102,21 +103,6 @@ export const dockerHost = define<DockerHostInputs, DockerHostState>({
         await removeEngine(machine, { mode, keepHold: state.heldBefore, owner: context.urn }, context);
     },
 });
-
-/** A connection that leads to another machine than before: that one is left alone, and this one starts from nothing. */
-function samePlace(
-    prior: DockerHostState | undefined,
-    facts: EngineFacts,
-    machine: Machine,
-    context: Context,
-): DockerHostState | undefined {
-    if (prior === undefined || prior.machineId === facts.machineId) return prior;
-    context.warn(
-        `${machine.name} is another machine (machine-id ${facts.machineId}) than the one managed so far ` +
-            `(${prior.endpoint}, machine-id ${prior.machineId}). That one is left as it is.`,
-    );
-    return undefined;
-}
 
 function isWanted(inputs: DockerHostInputs, facts: EngineFacts): boolean {
     return (

@@ -44,6 +44,26 @@ export function proxyHostKeysOf(machine: Machine): Pick<KnownMachine, "proxyHost
     return Object.keys(machine.proxyHostKeys).length === 0 ? {} : { proxyHostKeys: { ...machine.proxyHostKeys } };
 }
 
+/**
+ * Whether a resource is still on the machine that it was on. Where its connection leads to another one, that is said: what is
+ * on the old one is left alone.
+ *
+ * @param prior undefined for a resource that was on no machine yet
+ */
+export function isSameMachine(
+    prior: (KnownMachine & { machineId: string }) | undefined,
+    machineId: string,
+    machine: Machine,
+    context: Pick<Context, "warn">,
+): boolean {
+    if (prior === undefined || prior.machineId === machineId) return true;
+    context.warn(
+        `${machine.name} is another machine (machine-id ${machineId}) than the one managed so far ` +
+            `(${prior.endpoint}, machine-id ${prior.machineId}). That one is left as it is.`,
+    );
+    return false;
+}
+
 /** `host` or `host:port` of a name or a URL with a user in it. */
 function addressOf(name: string): string {
     return name.slice(name.lastIndexOf("@") + 1);

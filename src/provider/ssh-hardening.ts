@@ -16,7 +16,7 @@ import { connectionSchema } from "./connection";
 import { define } from "./define";
 import { type Context, PartialFailure } from "./definition";
 import { hardeningSchema } from "./hardening-schema";
-import { openMachine, proxyHostKeysOf } from "./machine";
+import { isSameMachine, openMachine, proxyHostKeysOf } from "./machine";
 
 /** The state of our settings that this resource wants; anything else is drift, in words. */
 const wanted = "in place";
@@ -59,21 +59,16 @@ export const sshHardening = define<SshHardeningInputs, SshHardeningState>({
 
     async observe(inputs, prior, context) {
         const machine = await openMachine(inputs.connection, prior, context);
-        const facts = await observeHardening(machine, inputs.hardening, userOf(machine), context);
+        const facts = await observeHardening(machine, inputs.hardening, machine.user, context);
         const state = stateOf(machine, facts, prior?.instance ?? facts.owner?.instance ?? "");
         return { inputs: asFound(inputs, facts), state };
     },
 
     async apply(inputs, prior, context) {
         const machine = await openMachine(inputs.connection, prior, context);
-        const user = userOf(machine);
+        const { user } = machine;
         const facts = await observeHardening(machine, inputs.hardening, user, context);
-        if (prior !== undefined && prior.machineId !== facts.machineId) {
-            context.warn(
-                `${machine.name} is another machine (machine-id ${facts.machineId}) than the one whose SSH server was hardened ` +
-                    `so far (${prior.endpoint}, machine-id ${prior.machineId}). That one is left as it is.`,
-            );
-        }
+        isSameMachine(prior, facts.machineId, machine, context);
         const owner: HardeningOwner = { resource: context.urn, instance: prior?.instance ?? randomUUID() };
         const state = stateOf(machine, facts, owner.instance);
         const prove = () => proveLogin(inputs.connection, machine, context);
@@ -131,9 +126,4 @@ function stateOf(machine: Machine, { machineId }: HardeningFacts, instance: stri
         endpoint: `ssh://${machine.name}`,
         instance,
     };
-}
-
-/** Whom we log in as, which ~/.ssh/config may have decided. */
-function userOf({ name }: Machine): string {
-    return name.slice(0, name.lastIndexOf("@"));
 }

@@ -6,7 +6,7 @@ import type { Machine } from "../ssh";
 import { define } from "./define";
 import type { Context } from "./definition";
 import { containsUnknown } from "./json";
-import { proxyHostKeysOf } from "./machine";
+import { isSameMachine, proxyHostKeysOf } from "./machine";
 import { requireOtherWay } from "./ssh-key/guard";
 import { accountOf, installed, type SshKeyInputs, secondsOf, sshKeyInputs } from "./ssh-key/inputs";
 import { install } from "./ssh-key/install";
@@ -67,12 +67,7 @@ export const sshKey = define<SshKeyInputs, SshKeyState>({
             inputs.connection,
         );
         const facts = await observeKeys(machine, account, context);
-        if (prior !== undefined && prior.machineId !== facts.machineId) {
-            context.warn(
-                `${machine.name} is another machine (machine-id ${facts.machineId}) than the one the key was on ` +
-                    `(${prior.endpoint}, machine-id ${prior.machineId}). There the key is left as it is.`,
-            );
-        }
+        isSameMachine(prior, facts.machineId, machine, context);
         return install({ inputs, key, machine, context, account }, facts, prior);
     },
 

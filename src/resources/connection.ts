@@ -74,7 +74,7 @@ export interface ConnectionArgs {
     /**
      * Whether `~/.ssh/config` and the system's configuration are read (`true`), or the path of a file that is read instead, on
      * the machine where `pulumi` runs: HostName, User, Port, IdentityFile, ProxyJump and so on, as `ssh HOST` would. Arguments
-     * go before it. Default: `false`. Example: `"~/work/ssh_config"`
+     * go before it. Default: `false`. Example: `"~/.ssh/fleet_config"`
      */
     sshConfig?: pulumi.Input<boolean | string>;
     /** How often a connection is tried before it counts as failed; `-1`: without end. A refused login is never tried again. Default: `10` */

@@ -1,77 +1,15 @@
 import { daemonConfig } from "../../src/provider/daemon";
 import type { Connection } from "../../src/ssh";
+import { DrivenResource } from "./resource";
 import type { Shell } from "./shell";
 
 type Record_ = Record<string, unknown>;
 
-/**
- * A DaemonConfig as the engine drives it, without the engine: the same calls in the same order, with their results kept as
- * the engine would keep them, also those of a step that failed half way.
- */
-export class DaemonResource {
-    id = "";
-    inputs: Record_ = {};
-    outputs: Record_ = {};
-
-    constructor(
-        private readonly name: string,
-        private args: { connection: Connection } & Record_,
-    ) {}
-
-    get urn(): string {
-        return `urn:pulumi:test::test::pulumi-nodejs:dynamic/docker-fleet:DaemonConfig::${this.name}`;
+/** A DaemonConfig without the engine. */
+export class DaemonResource extends DrivenResource {
+    constructor(name: string, args: { connection: Connection } & Record_) {
+        super(daemonConfig, "DaemonConfig", name, args);
     }
-
-    private async checked(args: Record_): Promise<Record_> {
-        this.args = { ...this.args, ...args };
-        const { inputs, failures } = await daemonConfig.check({}, { ...this.args, __urn: this.urn });
-        if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
-        return inputs;
-    }
-
-    /** What `pulumi up` does; with arguments to change. Returns the step that was taken. */
-    async up(args: Record_ = {}): Promise<"create" | "update" | "same"> {
-        const news = await this.checked(args);
-        try {
-            if (this.id === "") {
-                const { id, outs } = await daemonConfig.create(news);
-                Object.assign(this, { id, outputs: outs, inputs: news });
-                return "create";
-            }
-            const { changes } = await daemonConfig.diff(this.id, this.outputs, news);
-            if (changes === false) return "same";
-            const { outs } = await daemonConfig.update(this.id, this.outputs, news);
-            Object.assign(this, { outputs: outs, inputs: news });
-            return "update";
-        } catch (error) {
-            const { id, properties } = error as { id?: string; properties?: Record_ };
-            if (properties !== undefined) Object.assign(this, { id, outputs: properties, inputs: news });
-            throw error;
-        }
-    }
-
-    /** What `pulumi refresh` does: returns the inputs that are found to differ, as [found, asked for]. */
-    async drift(): Promise<Record<string, [unknown, unknown]>> {
-        const asked = this.inputs;
-        const { props = {}, inputs = {} } = await daemonConfig.read(this.id, this.outputs);
-        Object.assign(this, { outputs: props, inputs });
-        const keys = Object.keys({ ...asked, ...inputs }).filter(
-            (key) => canonical(asked[key]) !== canonical(inputs[key]),
-        );
-        return Object.fromEntries(keys.map((key) => [key, [inputs[key], asked[key]]]));
-    }
-
-    async destroy(): Promise<void> {
-        await daemonConfig.delete(this.id, this.outputs);
-    }
-}
-
-function canonical(value: unknown): string | undefined {
-    return JSON.stringify(value, (_, part) =>
-        part !== null && typeof part === "object" && !Array.isArray(part)
-            ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-            : part,
-    );
 }
 
 /** The daemon and its containers as the machine itself sees them. */

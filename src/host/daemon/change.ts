@@ -15,7 +15,7 @@ import {
     sameContent,
     valueAt,
 } from "../../docker/daemon/merge";
-import { actionFor, makePlan, notInEffect, type Plan, type Situation } from "../../docker/daemon/plan";
+import { actionFor, makePlan, notInEffect, type Plan, type Running, type Situation } from "../../docker/daemon/plan";
 import {
     dropIn,
     environmentFile,
@@ -154,6 +154,14 @@ export function pending(facts: DaemonFacts, claims: readonly Claim[]): string[] 
         ? [...new Set([...Object.keys(file), ...Object.keys(situation.loaded ?? {})])]
         : keysOf(claims);
     return notInEffect(situation, file, keys);
+}
+
+/** The containers that run, as a plan counts them. */
+export function runningOf({ containers }: DaemonFacts): Running[] {
+    return containers.map(({ name, policy }) => ({
+        name,
+        comesBack: policy === "always" || policy === "unless-stopped",
+    }));
 }
 
 /** The daemon's environment as our drop-in gives it; undefined where there is none. */
@@ -365,10 +373,7 @@ function situationOf(facts: DaemonFacts, file: Content, unitChanges: boolean): S
         effective: info === undefined ? {} : effectiveOf(info),
         alive: facts.active && info !== undefined,
         liveRestore: info?.liveRestore ?? false,
-        containers: facts.containers.map(({ name, policy }) => ({
-            name,
-            comesBack: policy === "always" || policy === "unless-stopped",
-        })),
+        containers: runningOf(facts),
         unitChanges,
     };
 }

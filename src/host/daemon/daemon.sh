@@ -82,7 +82,7 @@ daemon_facts() {
     daemon_said=$(daemon_docker info --format "$DAEMON_INFO") || return 0
     [ -n "$daemon_said" ] || return 0
     fact info "$(printf '%s' "$daemon_said" | base64 | tr -d '\n')"
-    daemon_root=$(daemon_docker info --format '{{.DockerRootDir}}') || return 0
+    daemon_root=$(printf '%s' "$daemon_said" | sed -n 's/.*"root":"\([^"]*\)".*/\1/p')
     fact volumes "$(find "$daemon_root/volumes" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | wc -l)"
     daemon_containers | while read -r daemon_id daemon_process daemon_policy daemon_name; do
         fact container "${daemon_name#/}" "$daemon_policy"

@@ -106,14 +106,22 @@ export async function applyHardening(
         return;
     }
     listener.progress(`${machine.name}: proving the key`);
-    await proveFirst(machine, target);
+    await prove(machine, target, {
+        code: "HARDENING_REFUSED",
+        step: "prove the key",
+        outcome: `Nothing was changed, since the key does not let ${target.user} in even now`,
+    });
     const token = randomUUID();
     try {
         await stage(machine, settings, target, token, listener);
         const step = "reload the SSH server";
         await runReporting(machine, { step, script: script("activate"), args: [token], timeout: 120_000 }, listener);
         listener.progress(`${machine.name}: proving that the key still lets us in`);
-        await proveAgain(machine, target);
+        await prove(machine, target, {
+            code: "HARDENING_UNDONE",
+            step: "prove that the key still lets us in",
+            outcome: "The settings were taken back, since under them it did not",
+        });
         listener.progress(`${machine.name}: the key lets us in, the settings stay`);
         await runReporting(
             machine,
@@ -167,31 +175,17 @@ function requireOwnership(machine: Machine, there: HardeningOwner | undefined, o
     });
 }
 
-async function proveFirst(machine: Machine, target: HardeningTarget): Promise<void> {
+/** A proof that fails is an error that tells what came of it. */
+async function prove(
+    machine: Machine,
+    target: HardeningTarget,
+    { code, step, outcome }: { code: "HARDENING_REFUSED" | "HARDENING_UNDONE"; step: string; outcome: string },
+): Promise<void> {
     try {
         await withinTime(target.prove());
     } catch (error) {
-        throw new FleetError({
-            code: "HARDENING_REFUSED",
-            machine: machine.name,
-            step: "prove the key",
-            message: `Nothing was changed, since the key does not let ${target.user} in even now: ${messageOf(error)}`,
-            cause: error,
-        });
-    }
-}
-
-async function proveAgain(machine: Machine, target: HardeningTarget): Promise<void> {
-    try {
-        await withinTime(target.prove());
-    } catch (error) {
-        throw new FleetError({
-            code: "HARDENING_UNDONE",
-            machine: machine.name,
-            step: "prove that the key still lets us in",
-            message: `The settings were taken back, since under them it did not: ${messageOf(error)}`,
-            cause: error,
-        });
+        const message = `${outcome}: ${messageOf(error)}`;
+        throw new FleetError({ code, machine: machine.name, step, message, cause: error });
     }
 }
 
