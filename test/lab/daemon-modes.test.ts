@@ -51,9 +51,11 @@ describeLab("how a DaemonConfig comes into effect", () => {
     });
 
     it("refuses another data-root while there is something to lose from sight", async () => {
+        await shell.run("docker volume create precious && docker volume create other");
         await expect(config.up({ settings: { "data-root": "/srv/docker" }, applyMode: "auto" })).rejects.toThrow(
-            /DESTRUCTIVE_CHANGE.*1 image, 1 container/,
+            /DESTRUCTIVE_CHANGE.*1 image, 1 container, 2 volumes/,
         );
+        expect(await daemon.info("DockerRootDir")).toBe("/var/lib/docker");
         await config.up({ settings: { debug: true } });
     });
 
