@@ -1,3 +1,5 @@
+const { availableParallelism } = require("node:os");
+
 // One project per level of test; tools/test.ts prepares what each level needs and says what cannot run here and why.
 const base = {
     testEnvironment: "node",
@@ -18,6 +20,8 @@ const level = (name, extra = {}) => ({
 });
 
 module.exports = {
+    // Tests mostly wait, for machines and for the engine; jest's own choice on two processors is a single worker.
+    maxWorkers: Math.min(2 * availableParallelism(), 8),
     // A step on a real machine takes seconds to minutes; each test that hangs still ends.
     testTimeout: 240_000,
     projects: [level("unit"), level("ssh"), level("engine"), level("lab")],

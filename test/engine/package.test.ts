@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import type { NodeLine } from "../../tools/pulumi-cli/node";
 import { ensureNode } from "../../tools/pulumi-cli/node";
 import { installPacked, type PackedPackage, packPackage } from "../support/packed";
+import { freePort } from "../support/ports";
 import { PulumiProject } from "../support/pulumi";
 
 const run = promisify(execFile);
@@ -118,7 +119,7 @@ describe.each(lines)("installed into a program on Node %s", (line) => {
     });
 
     it("gives up on a closed port when the tries it was given are used up", async () => {
-        const closed = await closedPort();
+        const closed = await freePort();
         await project.write(program(`port: ${closed}, password, dialErrorLimit: 1, perDialTimeout: 5`));
         const { output, duration } = await project.up([], { env, expect: "failure" });
         expect(output).toContain(`[HOST_UNREACHABLE] admin@127.0.0.1:${closed}: connect: Connection refused.`);
@@ -134,12 +135,3 @@ it("checks the types of a program against the package's own", async () => {
     const { output } = await project.preview([], { expect: "failure" });
     expect(output).toMatch(/Type '"sometimes"' is not assignable/);
 });
-
-/** A port on which nothing listens: one that was free a moment ago. */
-async function closedPort(): Promise<number> {
-    const probe = createServer().listen(0, "127.0.0.1");
-    await new Promise((resolve) => probe.once("listening", resolve));
-    const { port } = probe.address() as { port: number };
-    await new Promise((resolve) => probe.close(resolve));
-    return port;
-}

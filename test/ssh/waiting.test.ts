@@ -1,7 +1,8 @@
 import { createServer } from "node:net";
 import { closeAllConnections, connect } from "../../src/ssh";
 import { timing } from "../../src/ssh/timing";
-import { freePort, Sshd } from "../support/sshd";
+import { freePort } from "../support/ports";
+import { Sshd } from "../support/sshd";
 import { describeSsh, duration, failure, script } from "./support";
 
 jest.setTimeout(30_000);

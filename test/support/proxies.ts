@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installPackages } from "./apt";
-import { freePort } from "./sshd";
+import { freePort } from "./ports";
 
 const programs = { dante: "/usr/sbin/danted", tinyproxy: "/usr/bin/tinyproxy" };
 

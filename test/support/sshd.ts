@@ -9,10 +9,10 @@ import {
     symlinkSync,
     writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { installPackages } from "./apt";
+import { freePort } from "./ports";
 
 /** What a test wants of its SSH server. */
 export interface SshdOptions {
@@ -252,16 +252,4 @@ export class Sshd {
 function understands(line: string): boolean {
     const { stderr } = spawnSync(sshdPath, ["-t", "-f", "/dev/null", "-o", line], { encoding: "utf8" });
     return !/bad configuration option/i.test(stderr);
-}
-
-/** A port of 127.0.0.1 on which nothing listens. */
-export function freePort(): Promise<number> {
-    return new Promise((resolve, reject) => {
-        const server = createServer();
-        server.once("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address() as { port: number };
-            server.close(() => resolve(port));
-        });
-    });
 }
