@@ -16,7 +16,9 @@ const lines: NodeLine[] = ["20", "22", "24"];
 
 /** A program with one DockerHost; it tells on which Node it runs. */
 function program(connection: string, args = ""): string {
+    // The reference: without a tsconfig.json, TypeScript 6 finds @types/node only where npm's layout puts it in the way.
     return `
+        /// <reference types="node" />
         import * as pulumi from "@pulumi/pulumi";
         import { DockerHost } from "pulumi-docker-fleet";
         const password = new pulumi.Config().requireSecret("password");
@@ -69,8 +71,7 @@ describe.each(lines)("installed into a program on Node %s", (line) => {
     let env: { PATH: string };
 
     beforeAll(async () => {
-        const [cli, ...others] = project.env.PATH!.split(delimiter);
-        env = { PATH: [cli, await ensureNode(line), ...others].join(delimiter) };
+        env = await environment(line);
         await installPacked(project, packed, env);
     });
 
@@ -135,3 +136,20 @@ it("checks the types of a program against the package's own", async () => {
     const { output } = await project.preview([], { expect: "failure" });
     expect(output).toMatch(/Type '"sometimes"' is not assignable/);
 });
+
+// Both lay node_modules out in another way than npm: pnpm by links to a store of its own.
+it.each(["pnpm", "yarn"] as const)("works in a program whose packages %s installed", async (manager) => {
+    const env = await environment("22");
+    await installPacked(project, packed, env, manager);
+    const closed = await freePort();
+    await project.write(program(`port: ${closed}, password, dialErrorLimit: 0`));
+    expect((await project.preview([], { env })).output).toMatch(/DockerHost +web +create/);
+    const { output } = await project.up([], { env, expect: "failure" });
+    expect(output).toContain(`[HOST_UNREACHABLE] admin@127.0.0.1:${closed}: connect: Connection refused.`);
+});
+
+/** What differs from the project's own environment on another Node. */
+async function environment(line: NodeLine): Promise<{ PATH: string }> {
+    const [cli, ...others] = project.env.PATH!.split(delimiter);
+    return { PATH: [cli, await ensureNode(line), ...others].join(delimiter) };
+}

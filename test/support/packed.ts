@@ -33,22 +33,34 @@ export async function packPackage(): Promise<PackedPackage> {
     };
 }
 
+/** A package manager for programs; what npm itself does not come with, npm fetches. */
+export type PackageManager = "npm" | "pnpm" | "yarn";
+
+/** How each adds packages to the project in the working directory, with what it caches below `store`. */
+const adding: Record<PackageManager, (store: string) => string[]> = {
+    npm: () => ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"],
+    pnpm: (store) => ["npx", "--yes", "pnpm@10", "add", "--ignore-scripts", "--store-dir", store],
+    yarn: (store) => ["npx", "--yes", "yarn@1", "add", "--ignore-scripts", "--no-progress", "--cache-folder", store],
+};
+
 /**
  * Gives a project packages of its own in place of the repository's: this one from its tarball, and what programs have, each
  * the newest that admits the Node in use.
  *
  * @param env what differs from the project's own environment, such as a PATH with another Node on it
+ * @param manager who installs them
  */
 export async function installPacked(
     project: PulumiProject,
     { tarball }: PackedPackage,
     env: NodeJS.ProcessEnv = {},
+    manager: PackageManager = "npm",
 ): Promise<void> {
     const { devDependencies } = require(join(repository, "package.json"));
     const others = ["@pulumi/pulumi", "@types/node", "typescript"].map((name) => `${name}@${devDependencies[name]}`);
-    for (const name of ["node_modules", "package-lock.json"]) {
+    for (const name of ["node_modules", "package-lock.json", "pnpm-lock.yaml", "yarn.lock"]) {
         await rm(join(project.directory, name), { recursive: true, force: true });
     }
-    const install = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
-    await run("npm", [...install, tarball, ...others], { cwd: project.directory, env: { ...process.env, ...env } });
+    const [command, ...args] = adding[manager](join(project.directory, "..", "store"));
+    await run(command!, [...args, tarball, ...others], { cwd: project.directory, env: { ...process.env, ...env } });
 }
