@@ -136,7 +136,7 @@ describe("a program", () => {
         command.signalGroup("SIGINT");
 
         expect((await command.finished).code).not.toBe(0);
-        expect(Date.now() - start).toBeLessThan(5_000);
+        expect(Date.now() - start).toBeLessThan(20_000);
         expect(await project.processesLeft()).toEqual([]);
     });
 

@@ -12,7 +12,7 @@ import { type Result, run, sleep } from "../../lab/run";
 const reason = Lab.unavailable();
 const suite = reason === undefined ? describe : describe.skip;
 // Three machines boot and two cores do everything.
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 const root = join(__dirname, "../..");
 
 suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
@@ -114,10 +114,10 @@ suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
 
     it("moves a host 80 ms away, also over its reboot, and back", async () => {
         const host = hosts.bookworm;
-        expect(await roundTrip(host)).toBeLessThan(20);
+        expect(await roundTrip(host)).toBeLessThan(60);
         await host.delay(80);
         expect(await roundTrip(host)).toBeGreaterThanOrEqual(80);
-        expect(await roundTrip(host)).toBeLessThan(110);
+        expect(await roundTrip(host)).toBeLessThan(150);
         const bytes = await ssh(host, "head -c 5000000 /dev/zero | wc -c; wc -c", "root", {
             input: "x".repeat(5_000_000),
         });
@@ -134,7 +134,7 @@ suite(`lab hosts${reason ? ` (skipped: ${reason})` : ""}`, () => {
         expect(await roundTrip(host)).toBeGreaterThanOrEqual(80);
 
         await host.delay(0);
-        expect(await roundTrip(host)).toBeLessThan(20);
+        expect(await roundTrip(host)).toBeLessThan(60);
     });
 
     it("keeps the disk over a power cut", async () => {

@@ -8,7 +8,7 @@ import { Agent } from "./agent";
 import { describeRoot, describeSsh, failure, script, until } from "./support";
 import { createUser, type TestUser } from "./users";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 afterEach(closeAllConnections);
 
 describeSsh("logging in with a key", () => {

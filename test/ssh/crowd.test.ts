@@ -64,7 +64,7 @@ describeRoot("a login that was refused", () => {
         await (await connect(wrong, { fresh: true })).close();
         expect(attempts()).toBe(3);
         await failure(connect(wrong));
-        await machine.run({ ...run, sudo: true, exclusive: { holder: "a test", wait: 1_000 } });
+        await machine.run({ ...run, sudo: true, exclusive: { holder: "a test", wait: 60_000 } });
         expect((await (await connect(wrong)).run(run)).code).toBe(0);
         expect(attempts()).toBe(4);
     });

@@ -5,7 +5,7 @@ import { closeAllConnections, connect } from "../../src/ssh";
 import { Sshd } from "../support/sshd";
 import { describeSsh, failure, until } from "./support";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 afterEach(closeAllConnections);
 
 describeSsh("the host key", () => {

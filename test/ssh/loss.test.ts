@@ -47,7 +47,7 @@ describeSsh("when the connection is lost", () => {
                     expect(error).toMatchObject({ code: "CONNECTION_LOST", step: `step ${i}` });
                 }
             });
-            expect(ms).toBeLessThan(3_000);
+            expect(ms).toBeLessThan(15_000);
             // What comes after fails at once, and names its own step.
             expect(await failure(machine.run(long("later")))).toMatchObject({ code: "CONNECTION_LOST", step: "later" });
             expect(await failure(machine.openUnixSocket("/x"))).toMatchObject({
@@ -90,7 +90,7 @@ describeSsh("when the connection is lost", () => {
             expect(error).toMatchObject({ code: "CONNECTION_LOST", step: "wait" });
             expect(error.message).toContain("no sign of life");
         });
-        expect(ms).toBeLessThan(3_000);
+        expect(ms).toBeLessThan(15_000);
         for (const pid of servers) {
             process.kill(pid, "SIGCONT");
         }

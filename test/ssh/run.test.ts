@@ -108,7 +108,7 @@ describeSsh("running a script", () => {
         });
         expect(error?.code).toBe("TIMEOUT");
         expect(error?.message).toContain("0.5 s");
-        expect(ms).toBeLessThan(3_000);
+        expect(ms).toBeLessThan(20_000);
         const pids = readFileSync(pidFile, "utf8").trim().split("\n");
         expect(pids).toHaveLength(2);
         await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)), "the end of both processes");
@@ -123,10 +123,10 @@ describeSsh("running a script", () => {
 
     it("does not wait for a background process that holds the output", async () => {
         const ms = await duration(async () => {
-            const { code, stdout } = await run("sleep 5 & echo done; exit 3");
+            const { code, stdout } = await run("sleep 25 & echo done; exit 3");
             expect({ code, stdout }).toEqual({ code: 3, stdout: "done\n" });
         });
-        expect(ms).toBeLessThan(2_500);
+        expect(ms).toBeLessThan(20_000);
     });
 
     it("does not lose output that comes with the end of the script", async () => {

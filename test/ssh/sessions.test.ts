@@ -5,7 +5,7 @@ import { closeAllConnections, connect, type Machine } from "../../src/ssh";
 import { Sshd } from "../support/sshd";
 import { describeSsh, script } from "./support";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 afterEach(closeAllConnections);
 
 const busy = (machine: Machine, times: number, seconds = 0.3) =>

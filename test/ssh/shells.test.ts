@@ -3,7 +3,7 @@ import { Sshd } from "../support/sshd";
 import { describeRoot, failure, script } from "./support";
 import { createUser, type TestUser } from "./users";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 const noise = "echo noise; echo noise >&2; printf 'no newline'";
 const users = {

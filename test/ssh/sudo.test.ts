@@ -5,7 +5,7 @@ import { Sshd } from "../support/sshd";
 import { describeRoot, failure, script, until } from "./support";
 import { createUser, type TestUser } from "./users";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 const password = "s3cret $'\"\\!";
 

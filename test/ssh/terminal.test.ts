@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -110,13 +110,13 @@ describeRoot("a script on a terminal", () => {
 
     it("does not wait for a background process that holds the output", async () => {
         const ms = await duration(async () => {
-            expect(await run("sleep 7 & echo done; echo err >&2; exit 3")).toEqual({
+            expect(await run("sleep 25 & echo done; echo err >&2; exit 3")).toEqual({
                 code: 3,
                 stdout: "done\n",
                 stderr: "err\n",
             });
         });
-        expect(ms).toBeLessThan(4_000);
+        expect(ms).toBeLessThan(20_000);
     });
 
     it("ends a script at its deadline, with what it started", async () => {
@@ -126,15 +126,20 @@ describeRoot("a script on a terminal", () => {
         const pids = readFileSync(pidFile, "utf8").trim().split("\n");
         rmSync(pidFile);
         expect(pids).toHaveLength(2);
-        await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)), "the end of both processes", 3_000);
+        await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)), "the end of both processes");
     });
 
     it("ends a script that has not read its input at its deadline, and sudo with it", async () => {
-        const ours = () =>
-            execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }).match(/^sudo .*fleet-.*stty/gm) ?? [];
+        // Those of lab hosts are in process id namespaces of their own; the test before has left a process on purpose.
+        const namespace = /\d+/.exec(readlinkSync("/proc/self/ns/pid"))![0];
+        const running = () =>
+            execFileSync("ps", ["-eo", "pidns,pid,args"], { encoding: "utf8" })
+                .split("\n")
+                .filter((line) => /^ *\d+ +\d+ sudo .*fleet-.*stty/.test(line) && line.trim().startsWith(namespace));
+        const before = running();
         const error = await failure(run("sleep 93", { timeout: 1_500, stdin: Buffer.alloc(20 * 2 ** 20) }));
         expect(error.code).toBe("TIMEOUT");
-        await until(() => ours().length === 0, "the end of sudo", 3_000);
+        await until(() => running().every((line) => before.includes(line)), "the end of sudo");
     });
 
     it("stops at the limit of each stream", async () => {

@@ -9,7 +9,7 @@ import { Sshd } from "../support/sshd";
 import { describeSsh, duration, failure, until } from "./support";
 import { Wire } from "./wire";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 const usual = { ...timing };
 
 async function readAll(stream: Duplex): Promise<Buffer> {
@@ -88,7 +88,7 @@ describeSsh("a stream to a unix socket", () => {
         await once(stream, "data");
         wire[how]();
         const ms = await duration(() => until(() => stream.destroyed, "the end of the stream"));
-        expect(ms).toBeLessThan(3_000);
+        expect(ms).toBeLessThan(15_000);
     });
 
     it("has a timeout like a socket's", async () => {
@@ -99,7 +99,7 @@ describeSsh("a stream to a unix socket", () => {
             await once(stream, "timeout");
         });
         expect(ms).toBeGreaterThan(250);
-        expect(ms).toBeLessThan(1_500);
+        expect(ms).toBeLessThan(10_000);
         stream.destroy();
     });
 

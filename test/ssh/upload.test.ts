@@ -18,7 +18,7 @@ import { canCreateUsers, Sshd } from "../support/sshd";
 import { describeSsh, failure, until } from "./support";
 import { Wire } from "./wire";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 describeSsh("uploading a file", () => {
     let sshd: Sshd;

@@ -5,7 +5,7 @@ import { freePort } from "../support/ports";
 import { Sshd } from "../support/sshd";
 import { describeSsh, duration, failure, script } from "./support";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 const usual = { ...timing };
 beforeEach(() => Object.assign(timing, { firstPause: 200, longestPause: 1_000 }));
 afterEach(async () => {
