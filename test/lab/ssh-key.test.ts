@@ -273,14 +273,15 @@ describeLab("a file of keys that others write to", () => {
 
     it("loses no line of theirs, and none of ours", async () => {
         const file = "/home/admin/.ssh/authorized_keys";
-        // Others append lines without any lock, as ssh-copy-id does.
+        // Others append lines without any lock, as ssh-copy-id does, in bursts: it must happen between our look and our
+        // write, but not each time on a busy machine.
         await shell.run(`cat >/root/others <<'END'
 i=0
 while [ -e /tmp/go ]; do
     i=$((i + 1))
     echo "# edit $i" >>${file}
     echo $i >/tmp/count
-    sleep 0.5
+    if [ $((i % 4)) -eq 0 ]; then sleep 4; else sleep 0.4; fi
 done
 END
 touch /tmp/go; sh /root/others >/dev/null 2>&1 </dev/null &`);
@@ -290,7 +291,7 @@ touch /tmp/go; sh /root/others >/dev/null 2>&1 </dev/null &`);
         }
         await shell.run("rm /tmp/go; sleep 1");
         const edits = Number(await shell.run("cat /tmp/count"));
-        expect(edits).toBeGreaterThan(5);
+        expect(edits).toBeGreaterThan(3);
         const text = await shell.run(`cat ${file}`);
         expect(text.match(/^# edit \d+$/gm)).toHaveLength(edits);
         expect(text.match(/our words four/g)).toHaveLength(3);
