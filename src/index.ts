@@ -8,7 +8,14 @@ export { type DockerClientHost, dockerClient } from "./docker/client";
 export type { DaemonSettings } from "./docker/daemon/settings";
 export { type ErrorCode, errorCodes, FleetError, type FleetErrorDetails } from "./errors";
 export type { ConnectionArgs } from "./resources/connection";
-export { DaemonConfig, type DaemonConfigArgs, type DeepInput } from "./resources/daemon-config";
+export {
+    type DaemonApiArgs,
+    type DaemonApiTcpArgs,
+    type DaemonApiTlsArgs,
+    DaemonConfig,
+    type DaemonConfigArgs,
+    type DeepInput,
+} from "./resources/daemon-config";
 export { DockerHost, type DockerHostArgs } from "./resources/docker-host";
 export type { HardeningArgs } from "./resources/hardening";
 export { SshKey, type SshKeyArgs } from "./resources/ssh-key";

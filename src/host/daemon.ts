@@ -57,6 +57,8 @@ export interface DaemonFacts {
     fileChanged: number;
     /** Our drop-ins and what belongs to them. */
     dropIns: FoundFile[];
+    /** The certificates and keys for TLS that are ours. */
+    certificates: { path: string; sum: string; mode: string; owner: string }[];
     /** All records, by their names. */
     owners: Map<string, OwnerRecord>;
     /** What we last brought the daemon to read, and in which of its lives. */
@@ -190,6 +192,12 @@ function readFacts({ facts }: Report): DaemonFacts {
         file: { path: daemonFile, sum: first("file")?.[0] ?? "absent", content: decode(first("file-content")?.[0]) },
         fileChanged: Number(first("file-changed")?.[0] ?? 0),
         dropIns: all("drop-in").map(([path = "", sum = "", content]) => ({ path, sum, content: decode(content) })),
+        certificates: all("certificate").map(([path = "", sum = "", mode = "", owner = ""]) => ({
+            path,
+            sum,
+            mode,
+            owner,
+        })),
         owners: new Map(all("owner").map(([id = "", content]) => [id, readRecord(decode(content))])),
         loaded: loaded && { invocation: loaded[0] ?? "", content: decode(loaded[1]) },
         unfinished: first("unfinished") !== undefined,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type ApiWish, apiAsFound, apiSettings } from "../docker/daemon/api";
 import { wrongCombinations, wrongExtras, wrongNames, wrongVersions } from "../docker/daemon/check";
 import { daemonKeys, keyOf } from "../docker/daemon/keys";
 import { asFound, type Claim, type Content, keysOf, sameContent } from "../docker/daemon/merge";
@@ -6,6 +7,8 @@ import { makePlan, type Running } from "../docker/daemon/plan";
 import { FleetError } from "../errors";
 import { applyDaemon, type DaemonFacts, observeDaemon } from "../host/daemon";
 import {
+    apiSettingsFor,
+    certificatesAreRight,
     claimsOfWish,
     type DaemonWish,
     foundEnvironment,
@@ -18,6 +21,7 @@ import {
     runningOf,
 } from "../host/daemon/change";
 import type { Connection, Machine } from "../ssh";
+import { apiProblems, apiRemarks, apiSchema, lookFromOutside } from "./api";
 import { connectionSchema } from "./connection";
 import { define } from "./define";
 import { type Context, PartialFailure, type Recorded } from "./definition";
@@ -53,6 +57,7 @@ const inputs = z.strictObject({
             "variables by name",
         )
         .optional(),
+    api: apiSchema.optional(),
     // Not an argument of the class: the place where a refresh shows that the daemon is not as it should be.
     daemon: z.string().default(wanted),
 });
@@ -67,6 +72,7 @@ export interface DaemonInputs {
     enableLiveRestoreFirst: boolean;
     allowDestructive: boolean;
     environment?: Record<string, string>;
+    api?: ApiWish;
     daemon: string;
 }
 
@@ -92,18 +98,22 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
     kind: "DaemonConfig",
     schemaVersion: 1,
     inputs,
-    secrets: ["connection", "environment", "settings.proxies"],
+    secrets: ["connection", "environment", "settings.proxies", "api.tcp.tls.key"],
 
-    problems({ settings, extra, enableLiveRestoreFirst }) {
+    remarks: ({ api }) => apiRemarks(api),
+
+    problems({ settings, extra, enableLiveRestoreFirst, api }) {
         const known = (value: unknown) => !containsUnknown(value);
         const at = (argument: string, { path, problem }: { path: string[]; problem: string }): Problem => ({
             path: [argument, ...path],
             problem,
         });
         const problems = [
-            ...(isRecord(settings) ? [...wrongNames(settings), ...wrongCombinations(settings, false, known)] : []).map(
-                (mistake) => at("settings", mistake),
-            ),
+            ...(isRecord(settings)
+                ? [...wrongNames(settings), ...wrongCombinations(settings, false, known, api?.tcp !== undefined)]
+                : []
+            ).map((mistake) => at("settings", mistake)),
+            ...apiProblems(api, settings),
             ...(isRecord(extra) ? wrongExtras(extra) : []).map((mistake) => at("extra", mistake)),
         ];
         if (enableLiveRestoreFirst === true && isRecord(settings) && known(settings["live-restore"])) {
@@ -129,8 +139,9 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
         const machine = await openMachine(inputs.connection, prior, context);
         const facts = await observeDaemon(machine, context);
         const claims = prior?.claims ?? claimsOfWish(wishOf(inputs));
+        const open = inputs.api !== undefined && (await lookFromOutside(inputs.api, inputs.connection, context));
         return {
-            inputs: inputsAsFound(inputs, facts, claims),
+            inputs: inputsAsFound(inputs, facts, claims, open),
             state: stateOf(machine, facts, claims, prior?.plan ?? "none"),
         };
     },
@@ -154,6 +165,7 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
                 error,
             );
         }
+        if (inputs.api !== undefined) await lookFromOutside(inputs.api, inputs.connection, context);
         return { id: facts.machineId, state: state(plan) };
     },
 
@@ -209,11 +221,13 @@ async function bring(
 }
 
 function wishOf(inputs: DaemonInputs): DaemonWish {
-    const { settings, extra, exclusive, environment, applyMode, enableLiveRestoreFirst, allowDestructive } = inputs;
+    const { settings, extra, exclusive, environment, api, applyMode, enableLiveRestoreFirst, allowDestructive } =
+        inputs;
     return {
         settings: { ...settings, ...extra },
         exclusive,
         ...(environment === undefined ? {} : { environment }),
+        ...(api === undefined ? {} : { api }),
         applyMode,
         liveRestoreFirst: enableLiveRestoreFirst,
         allowDestructive,
@@ -222,8 +236,12 @@ function wishOf(inputs: DaemonInputs): DaemonWish {
 
 /** What an update would do, by what was last seen of the machine. */
 function foreseen(prior: Recorded<DaemonInputs, DaemonState>, news: DaemonInputs): { text: string; action: string } {
-    const file = { ...prior.settings, ...prior.extra };
-    const after = { ...news.settings, ...news.extra };
+    const withApi = ({ settings, extra, api }: DaemonInputs): Content => ({
+        ...settings,
+        ...extra,
+        ...apiSettings(api, settings, "fd://"),
+    });
+    const [file, after] = [withApi(prior), withApi(news)];
     const { liveRestore, containers } = prior.seen;
     const situation = { file, loaded: file, effective: {}, alive: true, liveRestore, containers };
     const unitChanges = JSON.stringify(prior.environment) !== JSON.stringify(news.environment);
@@ -234,25 +252,36 @@ function foreseen(prior: Recorded<DaemonInputs, DaemonState>, news: DaemonInputs
 }
 
 /** The inputs as they are on the machine: where they differ from what was asked for, the engine shows drift. */
-function inputsAsFound(inputs: DaemonInputs, facts: DaemonFacts, claims: readonly Claim[]): DaemonInputs {
+function inputsAsFound(
+    inputs: DaemonInputs,
+    facts: DaemonFacts,
+    claims: readonly Claim[],
+    open: boolean,
+): DaemonInputs {
     const file = parseOr(facts.file.content, undefined);
-    const { environment: asked, ...rest } = inputs;
+    const { environment: asked, api: wish, ...rest } = inputs;
+    // What the argument api has set shows there, and not among the settings.
+    const byApi = apiSettingsFor(facts, wishOf(inputs));
+    const api = wish && apiAsFound(wish, file ?? {}, byApi);
     const environment = asked === undefined ? undefined : foundEnvironment(facts);
     const found = file === undefined ? { ...inputs.settings, ...inputs.extra } : asFound(file, claims);
     const part = (isKnown: boolean) =>
-        Object.fromEntries(Object.entries(found).filter(([key]) => (keyOf(key) !== undefined) === isKnown));
+        Object.fromEntries(
+            Object.entries(found).filter(([key]) => !(key in byApi) && (keyOf(key) !== undefined) === isKnown),
+        );
     return {
         ...rest,
         settings: part(true),
         extra: part(false),
         ...(environment === undefined ? {} : { environment }),
-        daemon: daemonWord(inputs, facts, claims, file),
+        ...(api === undefined ? {} : { api }),
+        daemon: open ? "open to everybody, without TLS" : daemonWord(inputs, facts, claims, file),
     };
 }
 
 /** Some words for the state of the daemon and its configuration. */
 function daemonWord(
-    { applyMode, settings, extra }: DaemonInputs,
+    inputs: DaemonInputs,
     facts: DaemonFacts,
     claims: readonly Claim[],
     file: Content | undefined,
@@ -262,9 +291,11 @@ function daemonWord(
     if (!facts.active) return "not running";
     if (facts.info === undefined) return "not answering";
     if (facts.unfinished) return "a change was interrupted";
+    if (!certificatesAreRight(facts, inputs.api)) return "the files of the certificates were changed";
     if (!hostsAreRight(facts, claims)) return "the drop-in for hosts was changed";
     // What is not as asked for in the file either shows there.
-    const asked: Content = { ...settings, ...extra };
+    const { applyMode, settings, extra } = inputs;
+    const asked: Content = { ...settings, ...extra, ...apiSettingsFor(facts, wishOf(inputs)) };
     const found = asFound(file, claims);
     const waiting =
         applyMode === "staged" ? [] : pending(facts, claims).filter((key) => sameContent(asked[key], found[key]));

@@ -102,10 +102,15 @@ export function define<I extends object, S extends object>(definition: Definitio
         },
 
         check: (olds, news) =>
-            answer("check", news, () => {
+            answer("check", news, (context) => {
                 // Empty for a new resource, and for one that is going to replace another: that one was checked before.
                 if (Object.keys(olds).length > 0) remember(news);
-                return check(definition, news);
+                const checked = check(definition, news);
+                if (checked.failures.length === 0) {
+                    const lines = definition.remarks?.(inputsOf(definition, checked.inputs)) ?? [];
+                    lines.forEach(context.warn);
+                }
+                return checked;
             }),
 
         diff: (_id, olds, news) =>

@@ -46,6 +46,8 @@ export interface Definition<I extends object, S extends object> {
     secrets: ((keyof I & string) | `${keyof I & string}.${string}`)[];
     /** What the schema cannot say about arguments that fit it: names, combinations. Parts of them may not be known yet. */
     problems?(inputs: I): Problem[];
+    /** What is allowed and still worth a warning at each preview and update. Parts of them may not be known yet. */
+    remarks?(inputs: I): string[];
     /**
      * Tells in a preview what an update will do, as far as the record and the arguments tell. Pure, as a diff is. Not called
      * while a part of the arguments is not known yet.

@@ -1,4 +1,4 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { DaemonSettings } from "../docker/daemon/settings";
 import { FleetResource } from "./base";
 import type { ConnectionArgs } from "./connection";
@@ -79,6 +79,48 @@ export interface DaemonConfigArgs {
      * @example `{ HTTPS_PROXY: config.requireSecret("proxy"), NO_PROXY: "localhost,10.0.0.0/8" }`
      */
     environment?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+    /**
+     * Where the Docker API is reached besides the machine's own socket and SSH. All of it comes and goes in one transaction
+     * with the settings: at no moment is a port open without TLS. Changes restart the daemon.
+     *
+     * Default: none
+     *
+     * @example `{ tcp: { tls: { ca: ca.bundle, cert: server.certificate, key: server.privateKey } } }`
+     */
+    api?: DaemonApiArgs;
+}
+
+/** How the Docker API is reached; see {@link DaemonConfigArgs}. */
+export interface DaemonApiArgs {
+    /** Over TCP. Default: not at all */
+    tcp?: DaemonApiTcpArgs;
+}
+
+/** The Docker API over TCP. */
+export interface DaemonApiTcpArgs {
+    /** The address of the machine to listen on. Default: `"0.0.0.0"`, all of them. Example: `"203.0.113.10"` */
+    address?: pulumi.Input<string>;
+    /** The port. Default: `2376`; without TLS `2375` */
+    port?: pulumi.Input<number>;
+    /** What the daemon shows, and whose clients it lets in. Required, unless `allowUnprotected` is set. */
+    tls?: DaemonApiTlsArgs;
+    /**
+     * Open the port without TLS: everybody who reaches it is root on the machine. There is a warning at each preview. Also
+     * allows TCP addresses without TLS in `settings.hosts`.
+     *
+     * Default: `false`
+     */
+    allowUnprotected?: pulumi.Input<boolean>;
+}
+
+/** Certificates and key of a Docker host: of a {@link TlsCertificate}, or any others in PEM. */
+export interface DaemonApiTlsArgs {
+    /** The authorities whose clients are let in. Who has a certificate of theirs is root. Example: `ca.bundle` */
+    ca: pulumi.Input<string>;
+    /** The host's certificate, followed by those that lead to the authority, if any. Example: `server.certificate` */
+    cert: pulumi.Input<string>;
+    /** Its private key; on the machine in a file that only root can read (mode 0400). Kept encrypted in the state. Example: `server.privateKey` */
+    key: pulumi.Input<string>;
 }
 
 /**
@@ -126,8 +168,15 @@ export class DaemonConfig extends FleetResource {
      * @param options Pulumi's own resource options
      */
     constructor(name: string, args: DaemonConfigArgs, options?: pulumi.CustomResourceOptions) {
-        super(kind, name, args, options);
+        super(kind, name, withSecretKey(args), options);
     }
+}
+
+/** The key of the host's certificate is a secret, whether or not the program says so. */
+function withSecretKey(args: DaemonConfigArgs): DaemonConfigArgs {
+    const { tcp } = args.api ?? {};
+    if (tcp?.tls === undefined) return args;
+    return { ...args, api: { tcp: { ...tcp, tls: { ...tcp.tls, key: pulumi.secret(tcp.tls.key) } } } };
 }
 
 const kind = {

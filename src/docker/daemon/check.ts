@@ -68,8 +68,14 @@ export function wrongVersions(settings: Content, engine: string): Mistake[] {
  * yet counts as right.
  *
  * @param whole whether these are all settings of the file: what is not in them is then not set at all
+ * @param allowUnprotected whether the API may be open to everybody
  */
-export function wrongCombinations(settings: Content, whole: boolean, known: Known = () => true): Mistake[] {
+export function wrongCombinations(
+    settings: Content,
+    whole: boolean,
+    known: Known = () => true,
+    allowUnprotected = false,
+): Mistake[] {
     const mistakes: Mistake[] = [];
     const wrong = (path: string[], problem: string) => mistakes.push({ path, problem });
     const has = (key: string) => settings[key] !== undefined;
@@ -106,12 +112,12 @@ export function wrongCombinations(settings: Content, whole: boolean, known: Know
             }
         }
     }
-    mistakes.push(...wrongTransport(settings, whole, known));
+    mistakes.push(...wrongTransport(settings, whole, known, allowUnprotected));
     return mistakes;
 }
 
 /** What is wrong about where the API listens and about its TLS. */
-function wrongTransport(settings: Content, whole: boolean, known: Known): Mistake[] {
+function wrongTransport(settings: Content, whole: boolean, known: Known, allowUnprotected: boolean): Mistake[] {
     const mistakes: Mistake[] = [];
     const wrong = (key: string, problem: string) => mistakes.push({ path: [key], problem });
     const verified = settings.tlsverify === true || !known(settings.tlsverify);
@@ -135,10 +141,10 @@ function wrongTransport(settings: Content, whole: boolean, known: Known): Mistak
         if (!/^tcp:\/\/(\[[^\]]+\]|[^:/[\]]+):\d+$/.test(host)) {
             wrong("hosts", `${host} needs an address and a port, such as "tcp://0.0.0.0:2376"`);
         }
-        if (!verified) {
+        if (!verified && !allowUnprotected) {
             wrong(
                 "hosts",
-                `${host} without TLS makes everybody who reaches that port root; set tlsverify, tlscacert, tlscert and tlskey`,
+                `${host} without TLS makes everybody who reaches that port root; use the argument api in place of hosts`,
             );
         }
     }

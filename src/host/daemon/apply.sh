@@ -106,6 +106,7 @@ daemon_record() {
     rm -f "$DAEMON_OWNERS/$daemon_owner.json"
     if rmdir "$DAEMON_OWNERS" 2>/dev/null; then
         rm -f "$DAEMON_HOME"/loaded.* "$DAEMON_HOME/before.json"
+        rmdir "$DAEMON_CERTIFICATES" 2>/dev/null || :
     fi
 }
 

@@ -1,3 +1,4 @@
+import { type ApiWish, apiSettings, digest, tlsFiles } from "../../docker/daemon/api";
 import { wrongCombinations, wrongVersions } from "../../docker/daemon/check";
 import { keyOf } from "../../docker/daemon/keys";
 import {
@@ -48,6 +49,8 @@ export interface DaemonWish {
     exclusive: boolean;
     /** The daemon's environment; undefined: it is not ours. */
     environment?: Record<string, string>;
+    /** How the API is to be reached over TCP. What settings it takes is found out on the machine. */
+    api?: ApiWish;
     applyMode: "auto" | "reloadOnly" | "ifNoContainers" | "staged";
     liveRestoreFirst: boolean;
     allowDestructive: boolean;
@@ -74,8 +77,8 @@ const environmentPath = `${dropInDirectory}/docker-fleet-environment.env`;
 const ourDropIns = [hostsPath, environmentConf];
 
 /** What a resource with this wish owns on its machine. */
-export function claimsOfWish({ settings, exclusive, environment }: DaemonWish): Claim[] {
-    const file = exclusive ? [everything] : claimsOf(settings);
+export function claimsOfWish({ settings, exclusive, environment, api }: DaemonWish): Claim[] {
+    const file = exclusive ? [everything] : claimsOf({ ...settings, ...apiSettings(api, settings, "fd://") });
     return environment === undefined ? file : [...file, environmentClaim];
 }
 
@@ -86,8 +89,9 @@ export function claimsOfWish({ settings, exclusive, environment }: DaemonWish): 
  * @throws FleetError SETTING_CLAIMED, SETTING_CONFLICT, SETTING_REFUSED, DESTRUCTIVE_CHANGE, RESTART_NOT_ALLOWED,
  *     DAEMON_JSON_INVALID
  */
-export function prepare(facts: DaemonFacts, wish: DaemonWish, owner: Owner, machine: string): Prepared {
+export function prepare(facts: DaemonFacts, asked: DaemonWish, owner: Owner, machine: string): Prepared {
     const refuse = refuser(machine);
+    const wish = { ...asked, settings: { ...asked.settings, ...apiSettingsFor(facts, asked) } };
     const id = ownerId(owner.urn);
     const record = facts.owners.get(id);
     const claims = claimsOfWish(wish);
@@ -102,14 +106,16 @@ export function prepare(facts: DaemonFacts, wish: DaemonWish, owner: Owner, mach
         owned.includes(everything) || wish.exclusive
             ? [...new Set([...Object.keys(file), ...Object.keys(wanted)])]
             : keysOf([...claims, ...owned]);
-    refuseMistakes(facts, wish.settings, wanted, ours, refuse);
+    refuseMistakes(facts, wish, wanted, ours, refuse);
 
     const unit = unitOf(facts);
     const units = [...hostsFiles(facts, unit, claims, owned, wanted), ...environmentFiles(facts, wish, owned)];
+    const certificates = certificateFiles(facts, wish, owned);
     const withDropIn = wanted.hosts !== undefined && claims.some((claim) => claim === everything || claim === "hosts");
     refuseFlags(unit, wish.settings, refuse);
 
-    const situation = situationOf(facts, file, units.length > 0);
+    // Of certificates that were exchanged under their names the daemon has read nobody knows which.
+    const situation = situationOf(facts, file, units.length > 0 || exchanged(facts, certificates));
     const plan = makePlan(situation, wanted, ours, { liveRestoreFirst: wish.liveRestoreFirst });
     if (!wish.allowDestructive) refuseDestruction(facts, situation, wanted, ours, refuse);
 
@@ -120,7 +126,7 @@ export function prepare(facts: DaemonFacts, wish: DaemonWish, owner: Owner, mach
     const end: OwnerRecord | undefined = nobody
         ? undefined
         : { owner: owner.urn, claims, ...(created ? { created } : {}) };
-    const files = [...fileChanges(facts, file, wanted, nobody && created), ...units];
+    const files = [...certificates, ...fileChanges(facts, file, wanted, nobody && created), ...units];
     const steps = staged ? stagedSteps(files) : stepsOf(plan, files, situation, ours, facts, units);
     const text = staged && (files.length > 0 || plan.action !== "none") ? stagedText(plan) : plan.text;
     if (steps.length === 0 && !facts.unfinished && sameContent(record, end)) return { change: undefined, plan: text };
@@ -238,14 +244,16 @@ function contentOf(facts: DaemonFacts, exclusive: boolean, refuse: Refuse): Cont
 
 function refuseMistakes(
     facts: DaemonFacts,
-    settings: Content,
+    { settings, api }: DaemonWish,
     wanted: Content,
     ours: readonly string[],
     refuse: Refuse,
 ): void {
     const mistakes = [
         ...(facts.version === undefined ? [] : wrongVersions(settings, facts.version)),
-        ...wrongCombinations(wanted, true).filter(({ path }) => ours.includes(path[0] ?? "")),
+        ...wrongCombinations(wanted, true, undefined, api?.tcp?.allowUnprotected).filter(({ path }) =>
+            ours.includes(path[0] ?? ""),
+        ),
     ];
     if (settings["live-restore"] === true && facts.info?.swarm === "active") {
         mistakes.push({ path: ["live-restore"], problem: "a daemon in swarm mode does not start with it" });
@@ -332,6 +340,41 @@ function hostsFiles(
     return fileIfOther(facts, { path: hostsPath, content, mode: "0644" });
 }
 
+/** The settings that the wish for an API stands for, on this machine. */
+export function apiSettingsFor(facts: DaemonFacts, { api, settings }: DaemonWish): Content {
+    const bySocket = givenFlags(unitOf(facts).words).some(({ key, text }) => key === "hosts" && text.includes("fd://"));
+    return apiSettings(api, settings, bySocket ? "fd://" : "unix:///var/run/docker.sock");
+}
+
+/** The certificates that have to come, in the place of those that are not as they were written, or to go. */
+function certificateFiles(facts: DaemonFacts, { api }: DaemonWish, owned: readonly Claim[]): FileChange[] {
+    const wanted = Object.values((api && tlsFiles(api)) ?? {});
+    const missing = wanted.filter((file) => !isAsWritten(facts, file));
+    const isOurs = wanted.length > 0 || owned.includes("tlskey") || owned.includes(everything);
+    const left = isOurs ? facts.certificates.filter(({ path }) => !wanted.some((file) => file.path === path)) : [];
+    return [
+        ...missing.map(({ path, content }) => ({ path, content, mode: "+0400" })),
+        ...left.map(({ path }) => ({ path, content: undefined, mode: "0400" })),
+    ];
+}
+
+function isAsWritten(facts: DaemonFacts, { path, content }: { path: string; content: string }): boolean {
+    const found = facts.certificates.find((each) => each.path === path);
+    return found?.sum === digest(content) && found.mode === "400" && found.owner === "root";
+}
+
+function exchanged(facts: DaemonFacts, changes: readonly FileChange[]): boolean {
+    return changes.some(({ path, content }) => {
+        const found = facts.certificates.find((each) => each.path === path);
+        return content !== undefined && found !== undefined && found.sum !== digest(content);
+    });
+}
+
+/** Whether the certificates on the machine are those of the wish, and nobody but root can read them. */
+export function certificatesAreRight(facts: DaemonFacts, api: ApiWish | undefined): boolean {
+    return Object.values((api && tlsFiles(api)) ?? {}).every((file) => isAsWritten(facts, file));
+}
+
 function environmentDropIn(): string {
     // A file of its own, since anybody may ask systemd for the Environment of a unit.
     return dropIn([`EnvironmentFile=-${environmentPath}`]);
@@ -353,7 +396,10 @@ function fileIfOther(facts: DaemonFacts, file: FileChange): FileChange[] {
 function guardsOf(facts: DaemonFacts, files: readonly FileChange[]): { path: string; sum: string }[] {
     return files
         .filter(({ path }) => path !== daemonFile)
-        .map(({ path }) => ({ path, sum: facts.dropIns.find((found) => found.path === path)?.sum ?? "absent" }));
+        .map(({ path }) => ({
+            path,
+            sum: [...facts.dropIns, ...facts.certificates].find((found) => found.path === path)?.sum ?? "absent",
+        }));
 }
 
 /** What the daemon has read: what we brought it to read in this life of it, else the file, if that is older. */

@@ -10,6 +10,8 @@ DAEMON_READ=$DAEMON_HOME/loaded
 DAEMON_CHANGE=$DAEMON_HOME/change
 DAEMON_FILE=/etc/docker/daemon.json
 DAEMON_DROP_INS=/etc/systemd/system/docker.service.d
+# The certificates for TLS that we brought.
+DAEMON_CERTIFICATES=/etc/docker/docker-fleet-tls
 
 # daemon_docker ARGUMENT...: the client, with a deadline: it was seen to hang for ever right after a restart of the daemon.
 daemon_docker() { timeout -k 2 15 docker -H unix:///var/run/docker.sock "$@" 2>/dev/null; }
@@ -54,6 +56,10 @@ daemon_facts() {
     for daemon_path in "$DAEMON_DROP_INS"/docker-fleet-*; do
         [ -f "$daemon_path" ] || continue
         fact drop-in "$daemon_path" "$(daemon_sum "$daemon_path")" "$(daemon_encoded "$daemon_path")"
+    done
+    for daemon_path in "$DAEMON_CERTIFICATES"/*.pem; do
+        [ -f "$daemon_path" ] || continue
+        fact certificate "$daemon_path" "$(daemon_sum "$daemon_path")" "$(stat -c %a "$daemon_path")" "$(stat -c %U "$daemon_path")"
     done
     for daemon_path in "$DAEMON_OWNERS"/*.json; do
         [ -f "$daemon_path" ] || continue

@@ -123,7 +123,7 @@ describe("combinations", () => {
         ],
         [
             { hosts: ["fd://", "tcp://0.0.0.0:2375"] },
-            "hosts: tcp://0.0.0.0:2375 without TLS makes everybody who reaches that port root; set tlsverify, tlscacert, tlscert and tlskey",
+            "hosts: tcp://0.0.0.0:2375 without TLS makes everybody who reaches that port root; use the argument api in place of hosts",
         ],
         [
             { hosts: ["tcp://0.0.0.0:2376"], tlsverify: true, tlscacert: "/a", tlscert: "/c", tlskey: "/k" },

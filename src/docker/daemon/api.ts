@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { isIP } from "node:net";
+import type { Content } from "./merge";
+import { sameContent } from "./merge";
+
+/** Certificate, key and trust of a server, each in PEM. */
+export interface ApiTls {
+    ca: string;
+    cert: string;
+    key: string;
+}
+
+/** How the API is to be reached besides the machine's own socket. */
+export interface ApiWish {
+    tcp?: {
+        /** Default: all addresses. */
+        address?: string;
+        port?: number;
+        tls?: ApiTls;
+        allowUnprotected?: boolean;
+    };
+}
+
+/** Where our certificates lie on a machine. */
+export const tlsDirectory = "/etc/docker/docker-fleet-tls";
+
+/** A file of certificates, or with a key. */
+export interface TlsFile {
+    path: string;
+    content: string;
+}
+
+/**
+ * The files of a server's TLS. Their names come from their content: another certificate is another file, so the change of a
+ * certificate is a change of daemon.json, with all that belongs to one: it is never half done, and can be taken back.
+ */
+export function tlsFiles({ tcp }: ApiWish): Record<keyof ApiTls, TlsFile> | undefined {
+    if (tcp?.tls === undefined) return undefined;
+    const { ca, cert, key } = tcp.tls;
+    const file = (name: string, pem: string) => {
+        const content = `${pem.trim()}\n`;
+        return { path: `${tlsDirectory}/${name}-${digest(content).slice(0, 16)}.pem`, content };
+    };
+    return { ca: file("ca", ca), cert: file("cert", cert), key: file("key", key) };
+}
+
+/** SHA-256 in hex, as sha256sum prints it. */
+export function digest(content: string): string {
+    return createHash("sha256").update(content).digest("hex");
+}
+
+/** Where the API listens on TCP. */
+export function tcpAddress({ address, port, tls }: NonNullable<ApiWish["tcp"]>): string {
+    const host = address ?? "0.0.0.0";
+    return `tcp://${isIP(host) === 6 ? `[${host}]` : host}:${port ?? (tls === undefined ? 2375 : 2376)}`;
+}
+
+/**
+ * The settings that an API wish stands for. The addresses are the program's own business where `settings` has `hosts`.
+ *
+ * @param socket how the unit gives the daemon the machine's own socket
+ */
+export function apiSettings(api: ApiWish | undefined, settings: Content, socket: string): Content {
+    if (api?.tcp === undefined) return {};
+    const files = tlsFiles(api);
+    const hosts = settings.hosts === undefined ? { hosts: [socket, tcpAddress(api.tcp)] } : {};
+    if (files === undefined) {
+        // Said outright, or newer daemons sleep 15 s at each start to make people think.
+        return settings.tls === undefined ? { ...hosts, tls: false } : hosts;
+    }
+    return {
+        ...hosts,
+        // Implied by the next one; said, so that nobody else's false stands beside it.
+        tls: true,
+        tlsverify: true,
+        tlscacert: files.ca.path,
+        tlscert: files.cert.path,
+        tlskey: files.key.path,
+    };
+}
+
+/** What of the wish is there, by the file: where that differs from the wish, a refresh shows it. */
+export function apiAsFound(api: ApiWish, file: Content, wanted: Content): ApiWish | undefined {
+    if (Object.entries(wanted).every(([key, value]) => sameContent(file[key], value))) return api;
+    const { tcp } = api;
+    const hosts = Array.isArray(file.hosts) ? file.hosts.filter((host) => typeof host === "string") : [];
+    const found = hosts
+        .map((host) => /^tcp:\/\/(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(host))
+        .find((match) => match !== null);
+    if (tcp === undefined || !found) return undefined;
+    const [, six, four, port] = found;
+    const secured = ["tls", "tlsverify", "tlscacert", "tlscert", "tlskey"].every((key) =>
+        sameContent(file[key], wanted[key]),
+    );
+    return {
+        tcp: {
+            address: six ?? four,
+            port: Number(port),
+            ...(tcp.tls !== undefined && secured ? { tls: tcp.tls } : {}),
+            ...(file.tlsverify === true ? {} : { allowUnprotected: true }),
+        },
+    };
+}
