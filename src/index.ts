@@ -4,12 +4,15 @@
  * @packageDocumentation
  */
 
+export type { ApiAccess } from "./docker/access";
 export { type DockerClientHost, dockerClient } from "./docker/client";
 export type { DaemonSettings } from "./docker/daemon/settings";
+export type { Shell } from "./docker/shells";
 export { type ErrorCode, errorCodes, FleetError, type FleetErrorDetails } from "./errors";
 export type { ConnectionArgs } from "./resources/connection";
 export {
     type DaemonApiArgs,
+    type DaemonApiClientArgs,
     type DaemonApiTcpArgs,
     type DaemonApiTlsArgs,
     DaemonConfig,

@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import { type ApiAccess, accessTo } from "../docker/access";
+import { readTcpAddress } from "../docker/daemon/api";
 import type { DaemonSettings } from "../docker/daemon/settings";
 import { FleetResource } from "./base";
 import type { ConnectionArgs } from "./connection";
@@ -105,6 +107,11 @@ export interface DaemonApiTcpArgs {
     /** What the daemon shows, and whose clients it lets in. Required, unless `allowUnprotected` is set. */
     tls?: DaemonApiTlsArgs;
     /**
+     * The certificate with which clients come, for the outputs `providerArgs`, `dockerOptions` and `environment`. It stays in
+     * the program: the machine never sees it. Default: none; those outputs then lack it
+     */
+    client?: DaemonApiClientArgs;
+    /**
      * Open the port without TLS: everybody who reaches it is root on the machine. There is a warning at each preview. Also
      * allows TCP addresses without TLS in `settings.hosts`.
      *
@@ -121,6 +128,16 @@ export interface DaemonApiTlsArgs {
     cert: pulumi.Input<string>;
     /** Its private key; on the machine in a file that only root can read (mode 0400). Kept encrypted in the state. Example: `server.privateKey` */
     key: pulumi.Input<string>;
+}
+
+/** What a client of the Docker API shows: of a {@link TlsCertificate} with `use: "client"`, or any others in PEM. */
+export interface DaemonApiClientArgs {
+    /** The client's certificate. Example: `client.certificate` */
+    cert: pulumi.Input<string>;
+    /** Its private key, which makes every output that holds it a secret. Example: `client.privateKey` */
+    key: pulumi.Input<string>;
+    /** The authorities that may have made the host's certificate. Default: `tls.ca` */
+    ca?: pulumi.Input<string>;
 }
 
 /**
@@ -149,6 +166,26 @@ export interface DaemonApiTlsArgs {
 export class DaemonConfig extends FleetResource {
     /** The `connection` argument, passed through: give it to what has to come after the configuration. */
     declare readonly connection: pulumi.Output<ConnectionArgs>;
+    /** Where clients reach the Docker API: `tcp://203.0.113.10:2376` with `api`, else `ssh://admin@203.0.113.10`. */
+    readonly endpoint: pulumi.Output<string>;
+    /** Arguments for the Provider of @pulumi/docker; a secret where a client's key is in them. */
+    readonly providerArgs: pulumi.Output<ApiAccess["providerArgs"]>;
+    /**
+     * Options for dockerode; a secret where a client's key is in them. Undefined without `api`: dockerode checks no host key over
+     * SSH, so use {@link dockerClient} there.
+     */
+    readonly dockerOptions: pulumi.Output<ApiAccess["dockerOptions"]>;
+    /**
+     * For each shell a text that leads `docker` to the host, as `docker-machine env` did; a secret where a client's key is in it.
+     *
+     * @example `eval "$(pulumi stack output --show-secrets env)"`, with `export const env = daemon.environment.sh`
+     */
+    readonly environment: pulumi.Output<ApiAccess["environment"]>;
+    /**
+     * Arguments for `docker` that make a context of the host: `context create NAME --docker host=…`. With TLS it reads the files
+     * that the text of `environment` writes to ~/.docker/docker-fleet/NAME.
+     */
+    readonly contextArgs: pulumi.Output<ApiAccess["contextArgs"]>;
     /** What the last change did: `none`, `reload`, `restart; live-restore is on, 7 containers keep running`, … */
     declare readonly plan: pulumi.Output<string>;
     /** Keys that are in the file and not in effect yet, with `applyMode: "staged"`. */
@@ -168,15 +205,45 @@ export class DaemonConfig extends FleetResource {
      * @param options Pulumi's own resource options
      */
     constructor(name: string, args: DaemonConfigArgs, options?: pulumi.CustomResourceOptions) {
-        super(kind, name, withSecretKey(args), options);
+        super(kind, name, forMachine(args), options);
+        const access = accessOf(this.connection, args, name);
+        const part = <K extends keyof ApiAccess>(key: K) =>
+            access.apply((known) => known[key]) as pulumi.Output<ApiAccess[K]>;
+        this.endpoint = pulumi.unsecret(part("endpoint"));
+        this.contextArgs = pulumi.unsecret(part("contextArgs"));
+        this.providerArgs = part("providerArgs");
+        this.dockerOptions = part("dockerOptions");
+        this.environment = part("environment");
     }
 }
 
-/** The key of the host's certificate is a secret, whether or not the program says so. */
-function withSecretKey(args: DaemonConfigArgs): DaemonConfigArgs {
-    const { tcp } = args.api ?? {};
-    if (tcp?.tls === undefined) return args;
-    return { ...args, api: { tcp: { ...tcp, tls: { ...tcp.tls, key: pulumi.secret(tcp.tls.key) } } } };
+/** The means of access, known as soon as address and certificates are: also in a preview. */
+function accessOf(
+    connection: pulumi.Output<ConnectionArgs>,
+    { api, settings }: DaemonConfigArgs,
+    name: string,
+): pulumi.Output<ApiAccess> {
+    // What is secret in the connection is not used.
+    const target = pulumi
+        .unsecret(connection)
+        .apply(({ host, port, user, sshConfig }) => ({ host, port, user, sshConfig }));
+    const tcp = api?.tcp;
+    const client = tcp?.client && { ...tcp.client, key: pulumi.secret(tcp.client.key) };
+    const tls = tcp?.tls && { ca: tcp.tls.ca, ...client };
+    const wish = pulumi.output(tcp && { address: tcp.address, port: tcp.port, tls });
+    const hosts = tcp && pulumi.output(settings).apply((known) => known?.hosts);
+    return pulumi
+        .all([target, wish, hosts])
+        .apply(([machine, asked, given]) =>
+            accessTo({ connection: machine, tcp: asked && { ...asked, ...readTcpAddress(given ?? []) } }, name),
+        );
+}
+
+/** What the provider gets: nothing of the client's, and the host's key as a secret, whether or not the program says so. */
+function forMachine(args: DaemonConfigArgs): DaemonConfigArgs {
+    if (args.api?.tcp === undefined) return args;
+    const { client, tls, ...tcp } = args.api.tcp;
+    return { ...args, api: { tcp: { ...tcp, ...(tls && { tls: { ...tls, key: pulumi.secret(tls.key) } }) } } };
 }
 
 const kind = {

@@ -49,10 +49,23 @@ export function digest(content: string): string {
     return createHash("sha256").update(content).digest("hex");
 }
 
+/** The port of the API, Docker's own numbers where none is given. */
+export function tcpPort({ port, tls }: { port?: number; tls?: unknown }): number {
+    return port ?? (tls === undefined ? 2375 : 2376);
+}
+
 /** Where the API listens on TCP. */
-export function tcpAddress({ address, port, tls }: NonNullable<ApiWish["tcp"]>): string {
-    const host = address ?? "0.0.0.0";
-    return `tcp://${isIP(host) === 6 ? `[${host}]` : host}:${port ?? (tls === undefined ? 2375 : 2376)}`;
+export function tcpAddress({ address = "0.0.0.0", port, tls }: NonNullable<ApiWish["tcp"]>): string {
+    return `tcp://${isIP(address) === 6 ? `[${address}]` : address}:${tcpPort({ port, tls })}`;
+}
+
+/** Address and port of the first of Docker's `hosts` that is a TCP one. */
+export function readTcpAddress(hosts: readonly string[]): { address: string; port: number } | undefined {
+    for (const host of hosts) {
+        const [, six, four = six, port] = /^tcp:\/\/(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(host) ?? [];
+        if (four !== undefined) return { address: four, port: Number(port) };
+    }
+    return undefined;
 }
 
 /**
@@ -84,18 +97,14 @@ export function apiAsFound(api: ApiWish, file: Content, wanted: Content): ApiWis
     if (Object.entries(wanted).every(([key, value]) => sameContent(file[key], value))) return api;
     const { tcp } = api;
     const hosts = Array.isArray(file.hosts) ? file.hosts.filter((host) => typeof host === "string") : [];
-    const found = hosts
-        .map((host) => /^tcp:\/\/(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(host))
-        .find((match) => match !== null);
+    const found = readTcpAddress(hosts);
     if (tcp === undefined || !found) return undefined;
-    const [, six, four, port] = found;
     const secured = ["tls", "tlsverify", "tlscacert", "tlscert", "tlskey"].every((key) =>
         sameContent(file[key], wanted[key]),
     );
     return {
         tcp: {
-            address: six ?? four,
-            port: Number(port),
+            ...found,
             ...(tcp.tls !== undefined && secured ? { tls: tcp.tls } : {}),
             ...(file.tlsverify === true ? {} : { allowUnprotected: true }),
         },
