@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Connection, connectionName } from "../ssh";
 import { tcpPort } from "./daemon/api";
-import { environmentFor, type Shell, shells } from "./shells";
+import { environmentsFor, type Shell } from "./shells";
 
 /** What has to be known of a Docker host for using its API from elsewhere. */
 export interface ApiTarget {
@@ -54,7 +54,7 @@ export function accessTo({ connection, tcp }: ApiTarget, name: string): ApiAcces
         return {
             endpoint,
             providerArgs: { host: endpoint },
-            environment: environments(endpoint, directory, undefined),
+            environment: environmentsFor({ endpoint, directory, files: undefined }),
             contextArgs: ["context", "create", directory, "--docker", `host=${endpoint}`],
         };
     }
@@ -82,7 +82,7 @@ export function accessTo({ connection, tcp }: ApiTarget, name: string): ApiAcces
             ...(cert === undefined ? {} : { cert }),
             ...(key === undefined ? {} : { key }),
         },
-        environment: environments(endpoint, directory, tcp.tls && filesOf(tcp.tls)),
+        environment: environmentsFor({ endpoint, directory, files: tcp.tls && filesOf(tcp.tls) }),
         contextArgs: [
             ...["context", "create", directory, "--docker"],
             [`host=${endpoint}`, ...parts.map((pair) => field(pair.join("=")))].join(","),
@@ -112,8 +112,3 @@ const part = (file: string) => file.replace(/\.pem$/, "");
 
 /** Docker reads the option as a line of CSV. */
 const field = (text: string) => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
-function environments(endpoint: string, directory: string, files: Record<string, string> | undefined) {
-    const texts = shells.map((shell) => [shell, environmentFor(shell, { endpoint, directory, files })]);
-    return Object.fromEntries(texts) as Record<Shell, string>;
-}

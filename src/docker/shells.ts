@@ -1,8 +1,5 @@
-/** The shells that an environment is written for; `sh` is for bash, zsh, dash and their like. */
-export const shells = ["sh", "fish", "powershell", "cmd"] as const;
-
-/** One of {@link shells}. */
-export type Shell = (typeof shells)[number];
+/** A shell that an environment is written for; `sh` is bash, zsh, dash and their like. */
+export type Shell = "sh" | "fish" | "powershell" | "cmd";
 
 /** What a shell is to know. */
 interface Environment {
@@ -15,11 +12,12 @@ interface Environment {
 }
 
 /**
- * The text that leads `docker` in a shell to a host, as `docker-machine env` did: it writes the client's files, for their
- * owner alone, and sets variables.
+ * For each shell the text that leads `docker` in it to a host, as `docker-machine env` did: it writes the client's files, for
+ * their owner alone, and sets variables.
  */
-export function environmentFor(shell: Shell, environment: Environment): string {
-    return `${writers[shell](environment).join("\n")}\n`;
+export function environmentsFor(environment: Environment): Record<Shell, string> {
+    const texts = Object.entries(writers).map(([shell, write]) => [shell, `${write(environment).join("\n")}\n`]);
+    return Object.fromEntries(texts) as Record<Shell, string>;
 }
 
 const writers: Record<Shell, (environment: Environment) => string[]> = {
