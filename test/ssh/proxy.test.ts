@@ -140,6 +140,7 @@ describeProxy("an HTTP proxy", () => {
         );
         expect(wrong.code).toBe("PROXY_FAILED");
         expect(wrong.message).toMatch(/did not connect us: 40[17] /);
+        expect(wrong.message).toContain("Check the user and the password in connection.proxyUrl.");
         expect(JSON.stringify([wrong, wrong.message, wrong.stack, wrong.cause])).not.toContain("wr0ng-secret");
     });
 

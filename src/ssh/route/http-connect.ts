@@ -46,7 +46,8 @@ export function connectThroughHttp(
 
 function explain(status: number, words: string): ProxyRefusal {
     const text = `${status} ${words.replace(/[^\x20-\x7e]/g, "").slice(0, 100)}`.trim();
-    if (status === 407) {
+    // tinyproxy says 401 for a wrong password.
+    if (status === 407 || status === 401) {
         return new ProxyRefusal("login", text);
     }
     // Bad gateway, unavailable, timeout: the machine's fault, or a passing one.
