@@ -4,8 +4,10 @@ import { answerWithPassword, type Prompt, type Unanswerable } from "./keyboard";
 
 /** What happened during a login, for its messages. */
 export interface LoginEvents {
-    /** A method is tried: `"connection.privateKey"`, `"password"`, … */
-    onTry: (name: string) => void;
+    /** A method is tried: `"connection.privateKey"`, `"password"`, … @param key the public key, in base64, where it is one */
+    onTry: (name: string, key: string | undefined) => void;
+    /** What was tried last was right, and the server wants something else as well. */
+    onHalf: () => void;
     /** The server asks for something that we cannot give. */
     onUnanswerable: (question: Unanswerable) => void;
 }
@@ -18,8 +20,9 @@ export function authHandler(user: string, credentials: Credentials, events: Logi
     const username = user;
     const { keys, password } = credentials;
     const all = [
-        ...keys.map(({ name, way }) => ({
+        ...keys.map(({ name, blob, way }) => ({
             name,
+            key: blob.toString("base64"),
             method:
                 "key" in way
                     ? { type: "publickey" as const, username, key: way.key }
@@ -28,9 +31,10 @@ export function authHandler(user: string, credentials: Credentials, events: Logi
         ...(password === undefined
             ? []
             : [
-                  { name: "password", method: { type: "password" as const, username, password } },
+                  { name: "password", key: undefined, method: { type: "password" as const, username, password } },
                   {
                       name: "keyboard-interactive",
+                      key: undefined,
                       method: {
                           type: "keyboard-interactive" as const,
                           username,
@@ -49,17 +53,18 @@ export function authHandler(user: string, credentials: Credentials, events: Logi
         const partialSuccess = isAgentsHalf || toldPartialSuccess;
         const offered = isAgentsHalf ? null : told;
         if (partialSuccess) {
+            events.onHalf();
             // The server wants a second factor: what was refused before, because it came first, may be right now.
             left = all.filter((one) => one !== last && !hasSigned(one));
         }
         const isOffered = (type: string) => offered === null || offered.includes(type as AuthenticationType);
         for (let next = left.shift(); next !== undefined; next = left.shift()) {
-            const { name, method } = next;
+            const { name, key, method } = next;
             const wasPassword = method.type === "keyboard-interactive" && passwordTried;
             const sameAgain = wasPassword && isOffered("password") && !partialSuccess;
             if (isOffered(method.type === "agent" ? "publickey" : method.type) && !sameAgain) {
                 passwordTried ||= method.type === "password";
-                events.onTry(name);
+                events.onTry(name, key);
                 last = next;
                 return method;
             }

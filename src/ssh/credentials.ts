@@ -1,14 +1,17 @@
 import type { ParsedKey } from "ssh2";
 import { FleetError } from "../errors";
 import { type AgentIdentity, type AgentKey, agentWithOneKey, listIdentities } from "./agent";
-import { machineName, type ResolvedConnection } from "./connection";
+import { type Connection, machineName, type ResolvedConnection, resolveConnection } from "./connection";
 import { defaultIdentityFiles, fingerprintOf, type Identity, identityOfFile, identityOfText } from "./identity";
 import { invalidKey } from "./private-key";
+import { withSshConfig } from "./ssh-config";
 
 /** One key to try: by itself, or through the agent that holds it. */
 export interface LoginKey {
     /** For messages. */
     name: string;
+    /** The public key in SSH's binary form. */
+    blob: Buffer;
     way: { key: ParsedKey } | { agent: () => AgentKey };
 }
 
@@ -48,6 +51,7 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
     const inAgent = usableKeys(listed instanceof Error ? [] : listed, remarks);
     const throughAgent = (identity: AgentIdentity): LoginKey => ({
         name: `${nameOf(identity)} of the SSH agent`,
+        blob: identity.blob,
         way: { agent: () => agentWithOneKey(socket as string, identity) },
     });
 
@@ -56,7 +60,7 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
     for (const identity of named) {
         const held = inAgent.find(({ blob }) => identity.blob?.equals(blob));
         if (identity.key !== undefined) {
-            own.push({ name: identity.name, way: { key: identity.key } });
+            own.push(loginKey(identity.name, identity.key));
         } else if (held !== undefined) {
             own.push(throughAgent(held));
         } else {
@@ -98,6 +102,21 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
         );
     }
     return { keys: keys.slice(0, mostKeys), password, remarks };
+}
+
+/**
+ * The public keys, in base64, with which a connection logs in, whoever holds their private halves: a file, an agent. No network
+ * traffic.
+ *
+ * @throws FleetError PRIVATE_KEY_INVALID, NO_AUTHENTICATION_METHOD, and those of a connection's check
+ */
+export async function offeredKeys(connection: Connection): Promise<string[]> {
+    const { keys } = await collectCredentials(resolveConnection(await withSshConfig(connection)));
+    return keys.map(({ blob }) => blob.toString("base64"));
+}
+
+function loginKey(name: string, key: ParsedKey): LoginKey {
+    return { name, blob: key.getPublicSSH(), way: { key } };
 }
 
 /** The agent's socket this connection uses, if any. */
@@ -152,7 +171,7 @@ function sortUsual(usual: Identity[], inAgent: AgentIdentity[], remarks: string[
         if (held !== undefined) {
             throughAgent.push(held);
         } else if (key !== undefined) {
-            alone.push({ name, way: { key } });
+            alone.push(loginKey(name, key));
         } else {
             remarks.push(`${name} was not tried: it ${mistake?.reason ?? "cannot be used."}`);
         }

@@ -5,7 +5,6 @@ import type { Credentials } from "./credentials";
 import { capital, DialFailure, type Failure, type SocketError, socketErrorWords } from "./failure";
 import { formatHostKey, type HostKeyPolicy, judgeHostKey, serverHostKeyAlgorithms } from "./host-keys";
 import type { Unanswerable } from "./keyboard";
-import { knownHostsName } from "./known-hosts";
 import { Link } from "./link";
 import { mask } from "./mask";
 import { openStream } from "./route";
@@ -73,6 +72,13 @@ function dialOnce(
     const opening = new AbortController();
     let stream: Stream | undefined;
     const tried: string[] = [];
+    let lastKey: string | undefined;
+    const loginKeys: string[] = [];
+    const keepLast = () => {
+        if (lastKey !== undefined) {
+            loginKeys.push(lastKey);
+        }
+    };
     let hostKey = "";
     let refusedKey: FleetErrorDetails | undefined;
     let banner = "";
@@ -176,16 +182,20 @@ function dialOnce(
         client.on("close", () => unreachable("the connection was closed during the login"));
         client.on("ready", () => {
             client.removeAllListeners("close").removeAllListeners("error");
-            const proxyHostKeys = hop === undefined ? {} : { ...hop.proxyHostKeys, [hop.address]: hop.hostKey };
-            const address = knownHostsName(connection.host, connection.port);
-            settle(new Link({ client, stream: stream!, name, address, hostKey, proxyHostKeys }));
+            keepLast();
+            const hostKeys = [...(hop?.hostKeys ?? []), hostKey];
+            settle(new Link({ client, stream: stream!, name, hostKeys, loginKeys }));
         });
         const greet = () =>
             client.connect({
                 sock: stream,
                 username: connection.user,
                 authHandler: authHandler(connection.user, credentials, {
-                    onTry: (method) => tried.push(method),
+                    onTry: (method, key) => {
+                        tried.push(method);
+                        lastKey = key;
+                    },
+                    onHalf: keepLast,
                     onUnanswerable: (question) => refused(...explainQuestion(question, connection)),
                 }),
                 algorithms: { serverHostKey: serverHostKeyAlgorithms(policy) },

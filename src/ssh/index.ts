@@ -1,4 +1,5 @@
 export { type Connection, connectionName } from "./connection";
+export { offeredKeys } from "./credentials";
 export { blobType, fingerprintOf, generateKeyPair, type KeyPair, parsePublicKey } from "./key-pair";
 export { knownHostsName } from "./known-hosts";
 export type { CommandRequest, Machine, RunRequest, RunResult, UploadRequest } from "./machine";

@@ -12,12 +12,10 @@ export interface LinkParts {
     stream: Stream;
     /** The machine's name in messages. */
     name: string;
-    /** The server's name in known_hosts. */
-    address: string;
-    /** The host key the server proved, as `type base64`. */
-    hostKey: string;
-    /** The host keys of the jump hosts on the way, by their names in known_hosts. */
-    proxyHostKeys: Record<string, string>;
+    /** The host keys that were proved, as `type base64`: those of the jump hosts, the outermost first, then the server's own. */
+    hostKeys: string[];
+    /** The public keys that were taken for the login, in base64; two where the server wants two. Empty without any. */
+    loginKeys: string[];
 }
 
 /**
@@ -26,9 +24,8 @@ export interface LinkParts {
  */
 export class Link {
     readonly name: string;
-    readonly address: string;
-    readonly hostKey: string;
-    readonly proxyHostKeys: Readonly<Record<string, string>>;
+    readonly hostKeys: readonly string[];
+    readonly loginKeys: readonly string[];
     readonly slots = new SessionSlots();
     /** How to become root on this machine, once that is known. */
     readonly root = new RootAccess();
@@ -41,9 +38,8 @@ export class Link {
 
     constructor(parts: LinkParts) {
         this.name = parts.name;
-        this.address = parts.address;
-        this.hostKey = parts.hostKey;
-        this.proxyHostKeys = parts.proxyHostKeys;
+        this.hostKeys = parts.hostKeys;
+        this.loginKeys = parts.loginKeys;
         this.#client = parts.client;
         this.#stream = parts.stream;
         // For ever: an 'error' nobody listens to would end the process.

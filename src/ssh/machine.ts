@@ -11,6 +11,7 @@ import type { Privilege } from "./privilege";
 import { forgetRefusals } from "./refusals";
 import { composeScript, loadScript, type Script } from "./script";
 import { type Session, type SessionRequest, startSession } from "./session";
+import { proxyHostKeys } from "./stops";
 import { Tunnel } from "./tunnel";
 
 /** One script to run on a machine. */
@@ -77,8 +78,13 @@ export interface Machine {
     readonly user: string;
     /** The host key the server proved to have: `"ssh-ed25519 AAAA…"`. */
     readonly hostKey: string;
-    /** The host keys of the jump hosts on the way, by the name under which known_hosts lists them; empty without any. */
+    /**
+     * The host keys of the jump hosts on the way, by the name under which known_hosts lists them, with a number behind it from the
+     * second one of a name on; empty without any.
+     */
     readonly proxyHostKeys: Readonly<Record<string, string>>;
+    /** The public keys, in base64, that let us in; empty where a password did. */
+    readonly loginKeys: readonly string[];
     /**
      * Runs a script to its end. A script whose connection is lost runs on.
      *
@@ -119,6 +125,7 @@ export class LinkedMachine implements Machine {
     readonly user: string;
     readonly hostKey: string;
     readonly proxyHostKeys: Readonly<Record<string, string>>;
+    readonly loginKeys: readonly string[];
     readonly #link: Link;
     readonly #connection: ResolvedConnection;
     readonly #another: () => Promise<Machine>;
@@ -127,8 +134,9 @@ export class LinkedMachine implements Machine {
     constructor(link: Link, connection: ResolvedConnection, another: () => Promise<Machine>) {
         this.name = machineName(connection);
         this.user = connection.user;
-        this.hostKey = link.hostKey;
-        this.proxyHostKeys = link.proxyHostKeys;
+        this.hostKey = link.hostKeys.at(-1)!;
+        this.proxyHostKeys = proxyHostKeys(connection, link.hostKeys.slice(0, -1));
+        this.loginKeys = link.loginKeys;
         this.#link = link;
         this.#connection = connection;
         this.#another = another;

@@ -4,7 +4,6 @@ import { type Connection, machineName, placeOf, type ResolvedConnection, resolve
 import { agentSocket, collectCredentials } from "./credentials";
 import { dial } from "./dial";
 import { judgeHostKey } from "./host-keys";
-import { knownHostsName } from "./known-hosts";
 import type { Link } from "./link";
 import { LinkedMachine, type Machine } from "./machine";
 import { mask } from "./mask";
@@ -105,9 +104,8 @@ export async function closeAllConnections(): Promise<void> {
 async function reach(stops: Stop[], wait: Waiting): Promise<Link> {
     const identity = wait.fresh ? randomUUID() : identityOf(stops.at(-1)!.connection);
     const link = await obtain(identity, stops, wait);
-    const keys: Record<string, string> = { ...link.proxyHostKeys, [link.address]: link.hostKey };
-    const isTrusted = ({ connection, policy }: Stop) =>
-        judgeHostKey(keys[knownHostsName(connection.host, connection.port)]!, policy, connection) === undefined;
+    const isTrusted = ({ connection, policy }: Stop, index: number) =>
+        judgeHostKey(link.hostKeys[index]!, policy, connection) === undefined;
     if (stops.every(isTrusted)) {
         return link;
     }

@@ -7,7 +7,7 @@ import { knownHostsName } from "./known-hosts";
 export interface KnownHostKeys {
     /** That of the machine. */
     knownHostKey?: string;
-    /** Those of the jump hosts, by the names under which known_hosts lists them. */
+    /** Those of the jump hosts, as {@link proxyHostKeys} writes them. */
     knownProxyHostKeys?: Readonly<Record<string, string>>;
 }
 
@@ -23,18 +23,70 @@ export interface Stop {
  * @throws FleetError INVALID_ARGUMENT
  */
 export function stopsOf(connection: ResolvedConnection, known: KnownHostKeys): Stop[] {
-    const { proxy } = connection;
-    const before = proxy === undefined ? [] : hopsOf(proxy, known, machineName(connection));
-    return [...before, { connection, policy: hostKeyPolicy(connection, known.knownHostKey) }];
+    const hops = hopsOf(connection);
+    const keys = rememberedKeys(hops, known.knownProxyHostKeys ?? {});
+    return stopsWith(connection, [...keys, known.knownHostKey]);
 }
 
-function hopsOf(proxy: ResolvedConnection, { knownProxyHostKeys }: KnownHostKeys, machine: string): Stop[] {
-    const knownHostKey = knownProxyHostKeys?.[knownHostsName(proxy.host, proxy.port)];
+/** @param keys what is remembered of each stop, the machine itself last */
+function stopsWith(connection: ResolvedConnection, keys: (string | undefined)[]): Stop[] {
+    const { proxy } = connection;
+    const before = proxy === undefined ? [] : hopStops(proxy, keys.slice(0, -1), machineName(connection));
+    return [...before, { connection, policy: hostKeyPolicy(connection, keys.at(-1)) }];
+}
+
+function hopStops(proxy: ResolvedConnection, keys: (string | undefined)[], machine: string): Stop[] {
     try {
-        return stopsOf(proxy, { knownHostKey, knownProxyHostKeys });
+        return stopsWith(proxy, keys);
     } catch (error) {
         throw aboutProxy(error, machine);
     }
+}
+
+/** The jump hosts of a connection, the outermost first. */
+function hopsOf({ proxy }: ResolvedConnection): ResolvedConnection[] {
+    return proxy === undefined ? [] : [...hopsOf(proxy), proxy];
+}
+
+/**
+ * The keys of jump hosts in the form in which a resource keeps them: by their names in known_hosts. In different networks two
+ * may have the same name; the second one from outside then is `NAME (2)`, and so on.
+ *
+ * @param keys those that the hops of the connection have shown, the outermost first
+ */
+export function proxyHostKeys(connection: ResolvedConnection, keys: readonly string[]): Record<string, string> {
+    const names = uniqueNames(hopsOf(connection));
+    return Object.fromEntries(keys.map((key, index) => [names[index]!, key]));
+}
+
+/** What is remembered of each hop, the outermost first. */
+function rememberedKeys(hops: ResolvedConnection[], known: Readonly<Record<string, string>>): (string | undefined)[] {
+    const names = uniqueNames(hops);
+    return hops.map((hop, index) => {
+        const name = nameOf(hop);
+        const isNumbered = known[numbered(name, 2)] !== undefined;
+        const isLast = !hops.slice(index + 1).some((other) => nameOf(other) === name);
+        // Earlier versions knew no numbers: of several hops with one name the last one's key was kept.
+        return isNumbered ? known[names[index]!] : isLast ? known[name] : undefined;
+    });
+}
+
+function uniqueNames(hops: ResolvedConnection[]): string[] {
+    const seen = new Map<string, number>();
+    return hops.map((hop) => {
+        const name = nameOf(hop);
+        const count = (seen.get(name) ?? 0) + 1;
+        seen.set(name, count);
+        return numbered(name, count);
+    });
+}
+
+function numbered(name: string, count: number): string {
+    return count === 1 ? name : `${name} (${count})`;
+}
+
+function nameOf({ host, port }: ResolvedConnection): string {
+    return knownHostsName(host, port);
 }
 
 /** An error of a jump host, as those have to hear it who want to get to the machine behind it. */

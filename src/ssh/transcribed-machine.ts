@@ -27,6 +27,10 @@ export class TranscribedMachine implements Machine {
         return this.machine.proxyHostKeys;
     }
 
+    get loginKeys(): readonly string[] {
+        return this.machine.loginKeys;
+    }
+
     run(request: RunRequest): Promise<RunResult> {
         const { step, script, args = [], stdin } = request;
         return transcribe(this.#action("run", step, script.name), this.mask, async (outcome) => {

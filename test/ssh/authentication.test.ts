@@ -175,6 +175,7 @@ describeRoot("logging in with a password", () => {
 
     it("works", async () => {
         const machine = await connect(login({ password }));
+        expect(machine.loginKeys).toEqual([]);
         expect((await machine.run({ step: "test", script: script("id -un"), sudo: false })).stdout).toBe(
             `${user.name}\n`,
         );
@@ -209,6 +210,7 @@ describeRoot("logging in with a password", () => {
         try {
             const machine = await connect({ ...strict.connection, user: user.name, password });
             expect(machine.hostKey).toBe(strict.hostKey());
+            expect(machine.loginKeys).toEqual([strict.publicKey("login").split(" ")[1]]);
         } finally {
             await closeAllConnections();
             await strict.stop();

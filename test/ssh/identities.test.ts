@@ -141,6 +141,14 @@ describeSsh("the agent's keys", () => {
         await connect(login({}));
     });
 
+    it("are known by which of them let us in", async () => {
+        fill(...others(3), "login");
+        const [, login64] = sshd.publicKey("login").split(" ");
+        expect((await connect(login({}))).loginKeys).toEqual([login64]);
+        expect((await connect(login({ identityFile: path("login") }))).loginKeys).toEqual([login64]);
+        expect((await connect(sshd.connection)).loginKeys).toEqual([login64]);
+    });
+
     it("are never so many that the server hangs up: the rest is told, and how to choose", async () => {
         fill(...others(8), "login");
         const before = refusals();

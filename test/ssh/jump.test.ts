@@ -70,6 +70,56 @@ describeSsh("a jump host", () => {
         expect(Buffer.from(stdout).equals(stdin)).toBe(true);
     });
 
+    describe("of the same name as another stop", () => {
+        /** Leads to another server than its name says: in another network, the same name is another machine. */
+        const posingAs = (sshd: Sshd, named: Sshd): Connection => ({
+            ...named.connection,
+            privateKey: sshd.privateKey,
+            proxyCommand: `${process.execPath} -e 'const s=require("net").connect(${sshd.port},"127.0.0.1");process.stdin.pipe(s).pipe(process.stdout)'`,
+        });
+        const chain = () => behind(behind(posingAs(bastion, second), second));
+        const keys = () => ({ [name(second)]: bastion.hostKey(), [`${name(second)} (2)`]: second.hostKey() });
+
+        it("is told from it", async () => {
+            expect((await connect(chain())).proxyHostKeys).toEqual(keys());
+            await closeAllConnections();
+            const machine = await connect(chain(), { knownProxyHostKeys: keys() });
+            expect(machine.proxyHostKeys).toEqual(keys());
+            // Over the connection that is open already, too.
+            expect((await connect(chain(), { knownProxyHostKeys: keys() })).proxyHostKeys).toEqual(keys());
+        });
+
+        it.each([0, 1])("must keep its own key: the one at %i", async (at) => {
+            const changed = Object.fromEntries(
+                Object.entries(keys()).map(([stop, key], index) => [stop, index === at ? machines[1]!.hostKey() : key]),
+            );
+            const error = await failure(connect(chain(), { knownProxyHostKeys: changed }));
+            expect(error.code).toBe("HOST_KEY_MISMATCH");
+            expect(error.message).toContain(
+                `set connection.${at === 0 ? "proxy.proxy" : "proxy"}.hostKey to "${Object.values(keys())[at]}"`,
+            );
+        });
+
+        it("is told from the machine itself", async () => {
+            const connection = { ...second.connection, proxy: posingAs(bastion, second) };
+            await connect(connection, { knownHostKey: second.hostKey() });
+            const machine = await connect(connection, {
+                knownHostKey: second.hostKey(),
+                knownProxyHostKeys: { [name(second)]: bastion.hostKey() },
+            });
+            expect(machine.hostKey).toBe(second.hostKey());
+            expect(machine.proxyHostKeys).toEqual({ [name(second)]: bastion.hostKey() });
+        });
+
+        it("is recognized in a state of an earlier version, which had the last one's key alone", async () => {
+            const machine = await connect(chain(), { knownProxyHostKeys: { [name(second)]: second.hostKey() } });
+            expect(machine.proxyHostKeys).toEqual(keys());
+            await closeAllConnections();
+            const other = { [name(second)]: machines[1]!.hostKey() };
+            expect((await failure(connect(chain(), { knownProxyHostKeys: other }))).code).toBe("HOST_KEY_MISMATCH");
+        });
+    });
+
     it("must keep the key that was seen first", async () => {
         bastion.makeKey("other", "ed25519");
         const other = bastion.publicKey("other");
