@@ -62,8 +62,8 @@ export interface ConnectionArgs {
     proxy?: pulumi.Input<ConnectionArgs>;
     /**
      * A command, run where `pulumi` runs, whose standard input and output are the connection, like OpenSSH's ProxyCommand; %h is
-     * `host`, %p `port`, %r `user`, %% a percent sign. Instead of `proxy`. Secrets belong in its environment, not here.
-     * Default: none. Example: `"cloudflared access ssh --hostname %h"`
+     * `host`, %p `port`, %r `user`, %% a percent sign. Instead of `proxy`. Secrets belong in its environment, not here. `"none"`: the
+     * machine is reached directly, whatever the stack's configuration and OpenSSH's say. Default: none. Example: `"cloudflared access ssh --hostname %h"`
      */
     proxyCommand?: pulumi.Input<string>;
     /**

@@ -43,7 +43,7 @@ export interface Connection {
      * so on, as `ssh HOST` would. What is given here goes before it. Default false.
      */
     sshConfig?: boolean | string;
-    /** A command whose standard input and output are the connection, as OpenSSH's ProxyCommand: with %h %p %r %n %%. */
+    /** A command whose standard input and output are the connection, as OpenSSH's ProxyCommand: with %h %p %r %n %%; `"none"`: none. */
     proxyCommand?: string;
     /** A proxy: `socks5://[user:password@]host:port`, or `http://…` for one that knows CONNECT. It looks up `host`. */
     proxyUrl?: string;
@@ -146,9 +146,10 @@ export function resolveConnection(connection: Connection, path = "connection"): 
     if (typeof perDialTimeout !== "number" || !(perDialTimeout > 0)) {
         throw bad("perDialTimeout", "must be a positive number of seconds.");
     }
-    const { proxy, ...rest } = connection;
+    const { proxy, proxyCommand, ...rest } = connection;
     return {
         ...rest,
+        ...(proxyCommand === undefined || proxyCommand === "none" ? {} : { proxyCommand }),
         ...(proxy === undefined ? {} : { proxy: resolveConnection(proxy, `${path}.proxy`) }),
         host,
         identityFile: identityFiles,

@@ -27,6 +27,14 @@ describeSsh("a proxyCommand", () => {
     });
 
     const through = (proxyCommand: string) => ({ ...sshd.connection, proxyCommand });
+    it('is none where it is "none", as in OpenSSH', async () => {
+        const machine = await connect(through("none"));
+        // It is the same connection as without the word.
+        await connect(sshd.connection);
+        expect(machine.hostKey).toBe(sshd.hostKey());
+        expect(sshd.count("Accepted publickey")).toBe(1);
+    });
+
     const isRunning = (pid: number) => {
         try {
             process.kill(pid, 0);

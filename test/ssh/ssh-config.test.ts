@@ -137,7 +137,14 @@ describeSsh("OpenSSH's configuration", () => {
         expect(Object.values(far.proxyHostKeys)).toEqual([sshd.hostKey(), bastion.hostKey()]);
         await closeAllConnections();
 
-        // An argument goes before it.
+        // An argument goes before it, also one that says there is none.
+        await connect({
+            host: "web",
+            sshConfig: configure("Host web", ...target(), "ProxyJump nowhere.invalid"),
+            proxyCommand: "none",
+            ...quick,
+        });
+        await closeAllConnections();
         const elsewhere = configure("Host web", ...target(), "ProxyJump nowhere.invalid");
         const proxy = { ...bastion.connection, privateKey: sshd.privateKey };
         await connect({ host: "web", sshConfig: elsewhere, proxy, ...quick });

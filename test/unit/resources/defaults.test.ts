@@ -94,6 +94,11 @@ describe("a way through jump hosts", () => {
         expect(await registered({ host: "a", proxy: { host: "own" } })).toMatchObject({ proxy: { host: "own" } });
     });
 
+    it("is not for a machine that says it needs none", async () => {
+        configure({ proxy: JSON.stringify(inner) }, []);
+        expect(await registered({ host: "a", proxyCommand: "none" })).toEqual({ host: "a", proxyCommand: "none" });
+    });
+
     it("ends before a machine that is one of them", async () => {
         configure({ proxy: JSON.stringify(inner) }, []);
         expect(await registered({ host: "inner" })).toEqual({ host: "inner", proxy: outer });
