@@ -19,6 +19,7 @@ import {
     prepare,
     requireDaemon,
     runningOf,
+    told,
 } from "../host/daemon/change";
 import type { Connection, Machine } from "../ssh";
 import { apiProblems, apiRemarks, apiSchema, lookFromOutside } from "./api";
@@ -32,6 +33,12 @@ import type { Problem } from "./validate";
 
 /** The state of the daemon that this resource wants; anything else is drift, in words. */
 const wanted = "as configured";
+/** Those words for what is wrong that a preview understands. */
+const words = {
+    notRunning: "not running",
+    notAnswering: "not answering",
+    otherHosts: "the drop-in for hosts was changed",
+} as const;
 /** How often a change is computed again when others change the same files at the same time. */
 const attempts = 3;
 
@@ -90,7 +97,12 @@ export interface DaemonState {
     /** What belongs to this resource on its machine. */
     claims: Claim[];
     /** What a preview needs to tell what an update will do. */
-    seen: { liveRestore: boolean; containers: Running[] };
+    seen: {
+        liveRestore: boolean;
+        containers: Running[];
+        /** What the daemon tells of the pending keys. */
+        loaded: Content;
+    };
 }
 
 /** The configuration of a machine's Docker daemon. */
@@ -127,9 +139,9 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
     },
 
     foresee(prior, news, context) {
-        const { text, action } = foreseen(prior, news);
+        const text = foreseen(prior, news);
         const name = news.connection.host;
-        if (action === "restart") context.warn(`${name}: ${text}, as last seen.`);
+        if (text.startsWith("restart")) context.warn(`${name}: ${text}, as last seen.`);
         else context.progress(`${name}: ${text}`);
         const mistakes = prior.engineVersion === undefined ? [] : wrongVersions(news.settings, prior.engineVersion);
         for (const { path, problem } of mistakes) context.warn(`${name}: settings.${path.join(".")}: ${problem}.`);
@@ -235,7 +247,7 @@ function wishOf(inputs: DaemonInputs): DaemonWish {
 }
 
 /** What an update would do, by what was last seen of the machine. */
-function foreseen(prior: Recorded<DaemonInputs, DaemonState>, news: DaemonInputs): { text: string; action: string } {
+function foreseen(prior: Recorded<DaemonInputs, DaemonState>, news: DaemonInputs): string {
     const withApi = ({ settings, extra, api }: DaemonInputs): Content => ({
         ...settings,
         ...extra,
@@ -243,12 +255,15 @@ function foreseen(prior: Recorded<DaemonInputs, DaemonState>, news: DaemonInputs
     });
     const [file, after] = [withApi(prior), withApi(news)];
     const { liveRestore, containers } = prior.seen;
-    const situation = { file, loaded: file, effective: {}, alive: true, liveRestore, containers };
-    const unitChanges = JSON.stringify(prior.environment) !== JSON.stringify(news.environment);
+    const loaded = { ...without(file, prior.pending), ...prior.seen.loaded };
+    const alive = prior.daemon !== words.notRunning && prior.daemon !== words.notAnswering;
+    const situation = { file, loaded, effective: {}, alive, liveRestore, containers };
+    const unitChanges =
+        prior.daemon === words.otherHosts || JSON.stringify(prior.environment) !== JSON.stringify(news.environment);
     const ours = [...new Set([...Object.keys(file), ...Object.keys(after), ...keysOf(prior.claims)])];
     const options = { liveRestoreFirst: news.enableLiveRestoreFirst };
-    const plan = makePlan({ ...situation, unitChanges }, after, ours, options);
-    return news.applyMode === "staged" ? { text: "staged", action: "none" } : plan;
+    const { text } = makePlan({ ...situation, unitChanges }, after, ours, options);
+    return news.applyMode === "staged" ? "staged" : text;
 }
 
 /** The inputs as they are on the machine: where they differ from what was asked for, the engine shows drift. */
@@ -288,11 +303,11 @@ function daemonWord(
 ): string {
     if (facts.dockerd === undefined) return "not installed";
     if (file === undefined) return "daemon.json is damaged";
-    if (!facts.active) return "not running";
-    if (facts.info === undefined) return "not answering";
+    if (!facts.active) return words.notRunning;
+    if (facts.info === undefined) return words.notAnswering;
     if (facts.unfinished) return "a change was interrupted";
     if (!certificatesAreRight(facts, inputs.api)) return "the files of the certificates were changed";
-    if (!hostsAreRight(facts, claims)) return "the drop-in for hosts was changed";
+    if (!hostsAreRight(facts, claims)) return words.otherHosts;
     // What is not as asked for in the file either shows there.
     const { applyMode, settings, extra } = inputs;
     const asked: Content = { ...settings, ...extra, ...apiSettingsFor(facts, wishOf(inputs)) };
@@ -300,6 +315,10 @@ function daemonWord(
     const waiting =
         applyMode === "staged" ? [] : pending(facts, claims).filter((key) => sameContent(asked[key], found[key]));
     return waiting.length === 0 ? wanted : `written, but not applied: ${waiting.join(", ")}`;
+}
+
+function without(content: Content, keys: readonly string[]): Content {
+    return Object.fromEntries(Object.entries(content).filter(([key]) => !keys.includes(key)));
 }
 
 /** True when the machine may have been changed although it failed. */
@@ -324,6 +343,7 @@ function stateOf(machine: Machine, facts: DaemonFacts, claims: readonly Claim[],
         seen: {
             liveRestore: facts.info?.liveRestore ?? false,
             containers: runningOf(facts),
+            loaded: told(facts, pending(facts, claims)),
         },
     };
 }

@@ -1,4 +1,3 @@
-import { get } from "node:http";
 import { connect } from "node:tls";
 import Docker from "dockerode";
 import { Lab, type LabHost, releases } from "../../lab";
@@ -9,6 +8,7 @@ import { DockerCli } from "../support/docker-cli";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
 import { Shell } from "../support/shell";
+import { plainRequest as plain, Stranger } from "../support/stranger";
 
 interface Certificate {
     certificate: string;
@@ -30,44 +30,6 @@ const signer = ({ certificate, privateKey, intermediates }: Certificate) => ({
     privateKey,
     intermediates,
 });
-
-/** A stranger who asks a port for the API all the time, without TLS. */
-class Stranger {
-    /** How often what was answered. */
-    readonly answers: Record<string, number> = {};
-    private stopped = false;
-    private readonly asking: Promise<void>;
-
-    constructor(host: string, port: number) {
-        this.asking = (async () => {
-            while (!this.stopped) {
-                const answer = await plain(host, port);
-                this.answers[answer] = (this.answers[answer] ?? 0) + 1;
-                await new Promise((resolve) => setTimeout(resolve, 5));
-            }
-        })();
-    }
-
-    async stop(): Promise<Record<string, number>> {
-        this.stopped = true;
-        await this.asking;
-        return this.answers;
-    }
-}
-
-/** What a plain request for the API gets. */
-function plain(host: string, port: number, path = "/_ping"): Promise<string> {
-    return new Promise((resolve) => {
-        const request = get({ host, port, path, agent: false, timeout: 3_000 }, (response) => {
-            let text = "";
-            response.on("data", (data) => (text += data));
-            response.on("end", () => resolve(`${response.statusCode} ${text.trim()}`));
-            response.on("error", () => resolve("reset"));
-        });
-        request.on("timeout", () => request.destroy());
-        request.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    });
-}
 
 describeLab.each(releases)("the API over TCP on %s", (release) => {
     let lab: Lab;

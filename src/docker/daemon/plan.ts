@@ -140,7 +140,11 @@ export function restartText(containers: readonly Running[], kept: boolean): stri
     if (kept) return `restart; live-restore is on, ${count(n)} ${n === 1 ? "keeps" : "keep"} running`;
     const back = containers.filter(({ comesBack }) => comesBack).length;
     const again =
-        back === 0 ? "none starts" : back === n ? `${n === 1 ? "it starts" : "all start"}` : `${back} of them start`;
+        back === 0
+            ? "none starts"
+            : back === n
+              ? `${n === 1 ? "it starts" : "all start"}`
+              : `${back} of them ${back === 1 ? "starts" : "start"}`;
     return `restart stops ${count(n)}; ${again} again by restart policy`;
 }
 

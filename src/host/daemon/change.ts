@@ -162,6 +162,12 @@ export function pending(facts: DaemonFacts, claims: readonly Claim[]): string[] 
     return notInEffect(situation, file, keys);
 }
 
+/** What the daemon itself tells of these keys. It tells them to everybody, so that no secret is among them. */
+export function told({ info }: DaemonFacts, keys: readonly string[]): Content {
+    const all = info === undefined ? {} : effectiveOf(info);
+    return Object.fromEntries(Object.entries(all).filter(([key]) => keys.includes(key)));
+}
+
 /** The containers that run, as a plan counts them. */
 export function runningOf({ containers }: DaemonFacts): Running[] {
     return containers.map(({ name, policy }) => ({

@@ -54,6 +54,7 @@ describe("the plan for a change of settings", () => {
         const three = [container("a", true), container("b"), container("c", true)];
         expect(text({})).toBe("restart; no container is running");
         expect(text({ containers: three })).toBe("restart stops 3 containers; 2 of them start again by restart policy");
+        expect(text({ containers: three.slice(0, 2) })).toMatch("; 1 of them starts again");
         expect(text({ containers: [container("a")] })).toBe(
             "restart stops 1 container; none starts again by restart policy",
         );
