@@ -55,7 +55,7 @@ const cures: Record<string, string> = {
         "Wait until the other package manager run has finished, or end it, and run pulumi up again.",
     PACKAGE_NOT_AVAILABLE: "Choose a version that is offered, or add a repository that has it to the machine.",
     PACKAGE_OPERATION_FAILED: "Repair the machine's package manager as its words say, and run pulumi up again.",
-    DAEMON_CONFIG_FAILED: "Correct the setting that its words are about, and run pulumi up again.",
+    DAEMON_CONFIG_FAILED: "Correct what its words are about, and run pulumi up again.",
     DAEMON_NOT_RUNNING:
         "Read `journalctl -u docker.service` on the machine; often /etc/docker/daemon.json is the cause.",
 };

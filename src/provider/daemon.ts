@@ -323,7 +323,8 @@ function without(content: Content, keys: readonly string[]): Content {
 
 /** True when the machine may have been changed although it failed. */
 function isHalfDone(error: unknown): boolean {
-    return isUnreachable(error) || (error instanceof FleetError && error.code === "DAEMON_NOT_RUNNING");
+    const codes = ["DAEMON_NOT_RUNNING", "REMOTE_COMMAND_FAILED", "TIMEOUT"];
+    return isUnreachable(error) || (error instanceof FleetError && codes.includes(error.code));
 }
 
 function union(a: readonly Claim[], b: readonly Claim[]): Claim[] {

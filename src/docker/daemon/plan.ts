@@ -86,7 +86,7 @@ export function makePlan(
             action: "restart",
             because,
             steps,
-            undo: withDefaults(file, ["live-restore"]),
+            undo: withDefaults(before, ["live-restore"]),
             stops: alive && !kept ? containers : [],
             text: alive ? restartText(containers, kept) : "start",
         };
@@ -102,7 +102,14 @@ export function makePlan(
                       { content: wanted, action: "none" },
                   ];
         const keys = changed.map(({ key }) => key);
-        return { action: "reload", because: keys, steps, undo: withDefaults(file, keys), stops: [], text: "reload" };
+        return {
+            action: "reload",
+            because: keys,
+            steps,
+            undo: withDefaults(loaded ?? file, keys),
+            stops: [],
+            text: "reload",
+        };
     }
     const steps: Step[] = sameContent(file, wanted) ? [] : [{ content: wanted, action: "none" }];
     return { action: "none", because: [], steps, undo: file, stops: [], text: "none" };

@@ -16,7 +16,8 @@
 trap : HUP INT TERM
 umask 077
 
-daemon_words=$(mktemp) || fail REMOTE_COMMAND_FAILED "no temporary file could be made"
+# Whoever has the machine's lock has this file to himself.
+daemon_words=/run/pulumi-docker-fleet.daemon
 trap 'rm -f "$daemon_words"' EXIT
 daemon_restarted=no
 daemon_sockets=no
@@ -74,36 +75,48 @@ daemon_keep() {
 # daemon_restore: every file as it was. Can be done again.
 daemon_restore() {
     [ -s "$DAEMON_CHANGE/paths" ] || return 0
+    daemon_restored=0
     while read -r daemon_path; do
         daemon_target=$(daemon_real "$daemon_path")
         daemon_second=$(daemon_kept "$daemon_target")
         if [ -e "$daemon_second" ]; then
-            # mv does nothing where both are names of one file.
-            mv -f "$daemon_second" "$daemon_target" && rm -f "$daemon_second"
+            # mv does nothing where both are names of one file. One that cannot be replaced has not been.
+            if mv -f "$daemon_second" "$daemon_target" 2>/dev/null || cmp -s "$daemon_second" "$daemon_target"; then
+                rm -f "$daemon_second"
+            else
+                daemon_restored=1
+            fi
         elif ! grep -qxF "$daemon_path" "$DAEMON_CHANGE/restored" 2>/dev/null; then
-            rm -f "$daemon_target"
+            rm -f "$daemon_target" || daemon_restored=1
         fi
-        printf '%s\n' "$daemon_path" >>"$DAEMON_CHANGE/restored"
+        printf '%s\n' "$daemon_path" >>"$DAEMON_CHANGE/restored" || :
     done <"$DAEMON_CHANGE/paths"
+    return "$daemon_restored"
 }
 
-# daemon_forget: the old files are no longer needed.
+# daemon_forget: the change is over, and what was kept for it goes. Can be done again.
 daemon_forget() {
-    if [ -s "$DAEMON_CHANGE/paths" ]; then
-        while read -r daemon_path; do rm -f "$(daemon_kept "$(daemon_real "$daemon_path")")"; done <"$DAEMON_CHANGE/paths"
+    # First of all: where the old files are half gone, a later run must not take that for files that were not there.
+    [ ! -e "$DAEMON_CHANGE/begun" ] || mv -f "$DAEMON_CHANGE/begun" "$DAEMON_CHANGE/over"
+    if [ -s "$DAEMON_CHANGE/touched" ]; then
+        while read -r daemon_path; do
+            daemon_target=$(daemon_real "$daemon_path")
+            rm -f "$(daemon_kept "$daemon_target")" "${daemon_target%/*}"/.docker-fleet.??????
+        done <"$DAEMON_CHANGE/touched"
     fi
-    rm -rf "$DAEMON_CHANGE"
+    rm -rf -- "$DAEMON_CHANGE"
 }
 
 # daemon_record CONTENT: of the resource; "" takes it away. The last one takes everything of ours along.
 daemon_record() {
     if [ -n "$1" ]; then
         mkdir -p "$DAEMON_OWNERS"
-        printf '%s' "$1" | base64 -d >"$DAEMON_OWNERS/$daemon_owner.new" || return 1
-        mv -f "$DAEMON_OWNERS/$daemon_owner.new" "$DAEMON_OWNERS/$daemon_owner.json"
-        return
+        printf '%s' "$1" | base64 -d >"$DAEMON_OWNERS/$daemon_owner.new" &&
+            mv -f "$DAEMON_OWNERS/$daemon_owner.new" "$DAEMON_OWNERS/$daemon_owner.json" && return
+        rm -f "$DAEMON_OWNERS/$daemon_owner.new"
+        return 1
     fi
-    rm -f "$DAEMON_OWNERS/$daemon_owner.json"
+    rm -f "$DAEMON_OWNERS/$daemon_owner.json" "$DAEMON_OWNERS/$daemon_owner.new"
     if rmdir "$DAEMON_OWNERS" 2>/dev/null; then
         rm -f "$DAEMON_HOME"/loaded.* "$DAEMON_HOME/before.json"
         rmdir "$DAEMON_CERTIFICATES" 2>/dev/null || :
@@ -253,29 +266,39 @@ daemon_survivors() {
 
 # --- the transaction -------------------------------------------------------------------------------------------------
 
+# daemon_as_before: the files and the daemon as they were before the change. $daemon_back: whether that was possible.
+daemon_as_before() {
+    daemon_back=yes
+    if [ "$daemon_restarted" = no ] && [ "$daemon_loaded" = yes ]; then
+        # What was loaded is taken back by loading; what is not in the file would stay.
+        { daemon_alive && daemon_put "$DAEMON_FILE" 0644 "$DAEMON_CHANGE/undo" && daemon_reload; } ||
+            daemon_alive || daemon_restarted=yes
+    fi
+    daemon_restore || daemon_back=no
+    [ "$daemon_restarted" = yes ] || return 0
+    # The containers may live by what the last reload has set, so the old daemon starts with that.
+    if [ -n "$daemon_interim" ] && daemon_put "$DAEMON_FILE" 0644 "$daemon_interim" && daemon_restart; then
+        if daemon_put "$DAEMON_FILE" 0644 "$DAEMON_CHANGE/undo"; then daemon_reload || :; fi
+        daemon_restore_file
+        return 0
+    fi
+    [ -z "$daemon_interim" ] || daemon_restore_file
+    ! daemon_restart || return 0
+    # Others may have written what no daemon starts with. This one ran by what it had read before.
+    if daemon_put "$DAEMON_FILE" 0644 "$DAEMON_CHANGE/undo" && daemon_restart; then
+        daemon_restore_file
+        return 0
+    fi
+    daemon_restore_file
+    daemon_back=no
+}
+
 # daemon_give_up: ends the transaction with everything as it was.
 daemon_give_up() {
     daemon_why=$daemon_reason
     cp "$daemon_words" "$DAEMON_CHANGE/words" 2>/dev/null || :
     phase "putting the old configuration back: $daemon_why"
-    daemon_back=yes
-    if [ "$daemon_restarted" = no ] && { [ "$daemon_loaded" = no ] || daemon_alive; }; then
-        if [ "$daemon_loaded" = yes ]; then
-            # What was loaded is taken back by loading; what is not in the file would stay.
-            if daemon_put "$DAEMON_FILE" 0644 "$DAEMON_CHANGE/undo"; then daemon_reload || daemon_back=no; else daemon_back=no; fi
-        fi
-        daemon_restore || daemon_back=no
-    else
-        daemon_restore || daemon_back=no
-        # The containers may live by what the last reload has set, so the old daemon starts with that.
-        if [ -n "$daemon_interim" ] && daemon_put "$DAEMON_FILE" 0644 "$daemon_interim" && daemon_restart; then
-            if daemon_put "$DAEMON_FILE" 0644 "$DAEMON_CHANGE/undo"; then daemon_reload || :; fi
-            daemon_restore_file
-        else
-            [ -z "$daemon_interim" ] || daemon_restore_file
-            daemon_restart || daemon_back=no
-        fi
-    fi
+    daemon_as_before
     if [ -e "$DAEMON_CHANGE/record" ]; then
         mv -f "$DAEMON_CHANGE/record" "$DAEMON_OWNERS/$daemon_owner.json"
     else
@@ -299,18 +322,30 @@ daemon_restore_file() {
     fi
 }
 
-# daemon_recover: what a killed change left. The files are as before then, and the next plan is made from what is there.
+# daemon_recover: ends what a killed change has left, so that the next plan is made from what is there.
 daemon_recover() {
+    [ ! -e "$DAEMON_CHANGE/over" ] || daemon_forget
     [ -e "$DAEMON_CHANGE/begun" ] || return 0
-    phase "putting the files back that an interrupted change left behind"
-    daemon_restore
+    phase "putting back what an interrupted change left behind"
+    if [ -e "$DAEMON_CHANGE/loading" ]; then daemon_loaded=yes; fi
+    if [ -e "$DAEMON_CHANGE/interim" ]; then daemon_interim=$DAEMON_CHANGE/interim; fi
+    if grep -q '^/etc/systemd/' "$DAEMON_CHANGE/touched"; then daemon_units=yes; fi
     if ! daemon_alive; then
-        daemon_units=yes
-        daemon_sockets=yes
-        daemon_restart || :
+        daemon_restarted=yes
+    elif [ "$(unit_property docker.service InvocationID)" = "$(cat "$DAEMON_CHANGE/begun")" ]; then
+        daemon_units_now
+    elif [ "$daemon_units" = yes ] || [ -e "$DAEMON_CHANGE/restored" ]; then
+        daemon_restarted=yes
+    else
+        # It has started with the file that is there now. Nothing is gained by one more restart.
+        daemon_loaded=no
+        rm -f "$DAEMON_READ".*
+        if [ -e "$DAEMON_FILE" ]; then cp "$DAEMON_FILE" "$DAEMON_READ.json"; else echo '{}' >"$DAEMON_READ.json"; fi
+        unit_property docker.service InvocationID >"$DAEMON_READ.invocation"
     fi
-    # Nobody knows what the daemon has read.
-    rm -f "$DAEMON_HOME"/loaded.*
+    [ "$daemon_restarted" = no ] || daemon_sockets=yes
+    daemon_as_before
+    [ "$daemon_units" = no ] || daemon_units_now
     daemon_forget
     fact changed "$DAEMON_FILE"
     exit 0
@@ -343,10 +378,15 @@ daemon_do_step() {
     case $daemon_action in
     reload)
         phase "reloading the daemon's configuration"
+        daemon_reason="$DAEMON_CHANGE/loading could not be written"
+        true 2>"$daemon_words" >"$DAEMON_CHANGE/loading" || return 1
         daemon_loaded=yes
         daemon_reload "$DAEMON_CHANGE/$daemon_step.expect" || return 1
+        [ "$daemon_step" != "$daemon_steps" ] || return 0
+        daemon_reason="$DAEMON_CHANGE/interim could not be written"
+        cp "$DAEMON_FILE" "$DAEMON_CHANGE/interim.new" 2>"$daemon_words" || return 1
         daemon_interim=$DAEMON_CHANGE/interim
-        cp "$(daemon_real "$DAEMON_FILE")" "$daemon_interim"
+        mv -f "$daemon_interim.new" "$daemon_interim"
         ;;
     none) daemon_units_now ;;
     restart | sockets)
@@ -362,20 +402,24 @@ daemon_loaded=no
 daemon_record_end=
 daemon_steps=0
 
+# daemon_refuse WHY: ends before anything was touched.
+daemon_refuse() {
+    rm -rf "$DAEMON_CHANGE"
+    rmdir "$DAEMON_OWNERS" "$DAEMON_HOME" "$(dirname "$DAEMON_HOME")" 2>/dev/null || :
+    fail DAEMON_CONFIG_FAILED "$1. Nothing was changed" "$daemon_words"
+}
+
 daemon_recover
 rm -rf "$DAEMON_CHANGE"
-mkdir -p "$DAEMON_CHANGE" "$DAEMON_OWNERS" 2>"$daemon_words" ||
-    fail REMOTE_COMMAND_FAILED "$DAEMON_HOME could not be made" "$daemon_words"
+mkdir -p "$DAEMON_CHANGE" "$DAEMON_OWNERS" 2>"$daemon_words" || daemon_refuse "$DAEMON_CHANGE could not be made"
 
 # daemon_stage FILE CONTENT: into the change's directory. A full disk shows here, before anything was touched.
 daemon_stage() {
-    if ! printf '%s' "$2" | base64 -d >"$DAEMON_CHANGE/$1" 2>"$daemon_words"; then
-        rm -rf "$DAEMON_CHANGE"
-        fail REMOTE_COMMAND_FAILED "$DAEMON_CHANGE/$1 could not be written; nothing was changed" "$daemon_words"
-    fi
+    printf '%s' "$2" | base64 -d 2>"$daemon_words" >"$DAEMON_CHANGE/$1" || daemon_refuse "$DAEMON_CHANGE/$1 could not be written"
 }
 
-: >"$DAEMON_CHANGE/touched"
+# "true", not ":", since a shell ends when a redirection of ":" fails.
+true >"$DAEMON_CHANGE/touched" 2>"$daemon_words" || daemon_refuse "$DAEMON_CHANGE/touched could not be written"
 while [ $# -gt 0 ]; do
     case $1 in
     owner)
@@ -398,7 +442,7 @@ while [ $# -gt 0 ]; do
         daemon_stage candidate "$2"
         daemon_count=$3
         shift 3
-        : >"$DAEMON_CHANGE/dockerd"
+        true >"$DAEMON_CHANGE/dockerd"
         while [ "$daemon_count" -gt 0 ]; do
             printf '%s\n' "$1" >>"$DAEMON_CHANGE/dockerd"
             shift
@@ -408,7 +452,7 @@ while [ $# -gt 0 ]; do
     step)
         daemon_steps=$((daemon_steps + 1))
         printf '%s %s\n' "$2" "$3" >"$DAEMON_CHANGE/$daemon_steps.action"
-        : >"$DAEMON_CHANGE/$daemon_steps.files"
+        true >"$DAEMON_CHANGE/$daemon_steps.files"
         daemon_number=0
         shift 3
         ;;
@@ -439,22 +483,19 @@ done
 if grep -q '^/etc/systemd/' "$DAEMON_CHANGE/touched"; then daemon_units=yes; fi
 daemon_late=no
 if grep -v '^/etc/systemd/' "$DAEMON_CHANGE/touched" | grep -qvxF "$DAEMON_FILE"; then daemon_late=yes; fi
-if [ "$daemon_late" = no ] && ! daemon_validate; then
-    rm -rf "$DAEMON_CHANGE"
-    rmdir "$DAEMON_OWNERS" "$DAEMON_HOME" "$(dirname "$DAEMON_HOME")" 2>/dev/null || :
-    fail DAEMON_CONFIG_FAILED "$daemon_reason. Nothing was changed" "$daemon_words"
-fi
-: >"$DAEMON_CHANGE/containers"
+if [ "$daemon_late" = no ] && ! daemon_validate; then daemon_refuse "$daemon_reason"; fi
+true >"$DAEMON_CHANGE/containers"
 if unit_active docker.service; then daemon_containers >"$DAEMON_CHANGE/containers" || :; fi
 if [ -e "$DAEMON_FILE" ]; then
     cp -p "$DAEMON_FILE" "$DAEMON_CHANGE/original" 2>"$daemon_words" ||
-        fail REMOTE_COMMAND_FAILED "$DAEMON_FILE could not be copied; nothing was changed" "$daemon_words"
+        daemon_refuse "$DAEMON_FILE could not be copied"
     # The file as people left it, kept once.
     [ -e "$DAEMON_HOME/before.json" ] || cp -p "$DAEMON_FILE" "$DAEMON_HOME/before.json"
 fi
 if [ -e "$DAEMON_OWNERS/$daemon_owner.json" ]; then cp -p "$DAEMON_OWNERS/$daemon_owner.json" "$DAEMON_CHANGE/record"; fi
 # From here on a change is under way, also if this script is killed.
-: >"$DAEMON_CHANGE/begun"
+unit_property docker.service InvocationID >"$DAEMON_CHANGE/beginning" || daemon_refuse "$DAEMON_CHANGE/begun could not be written"
+mv -f "$DAEMON_CHANGE/beginning" "$DAEMON_CHANGE/begun"
 while read -r daemon_path; do
     daemon_reason="$daemon_path could not be kept"
     daemon_keep "$daemon_path" || daemon_give_up

@@ -68,7 +68,7 @@ daemon_facts() {
     if [ -f "$DAEMON_READ.json" ]; then
         fact loaded "$(cat "$DAEMON_READ.invocation")" "$(daemon_encoded "$DAEMON_READ.json")"
     fi
-    if [ -e "$DAEMON_CHANGE/begun" ]; then fact unfinished yes; fi
+    if [ -d "$DAEMON_CHANGE" ]; then fact unfinished yes; fi
     [ -d /run/systemd/system ] || return 0
     unit_facts docker.service docker.socket
     daemon_unit=$(timeout 20 systemctl cat docker.service 2>/dev/null | base64 | tr -d '\n')
