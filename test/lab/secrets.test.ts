@@ -7,6 +7,7 @@ import { Lab, type LabHost } from "../../lab";
 import { bridge } from "../../lab/network";
 import { Evidence, secretLines } from "../support/evidence";
 import { describeLab } from "../support/levels";
+import { ProxyServer, proxiesUnavailable } from "../support/proxies";
 import { type CommandOptions, PulumiProject } from "../support/pulumi";
 import { type Sightings, Watcher } from "../support/watcher";
 
@@ -20,12 +21,25 @@ const program = `
     const config = new pulumi.Config();
     const connection = { host: config.require("host"), hostKey: config.require("hostKey") };
     export const web = new DockerHost("web", { connection, hold: config.getBoolean("hold") });
-    export const key = new SshKey("key", { connection, rotate: config.get("rotate") });
+    const hardening = config.getObject("hardening");
+    export const key = new SshKey("key", { connection, rotate: config.get("rotate"), hardening });
     export const volumes = pulumi.all([key.connection, web.hostKey, web.engineVersion]).apply(async ([connection, hostKey]) => {
         const docker = await dockerClient({ connection, hostKey });
         return (await docker.listVolumes()).Volumes.map(({ Name }) => Name);
     });
     export const planted = config.get("planted");
+
+    // Ways in with secrets of their own, which the program does not even call secret.
+    const further = (user) => ({ ...connection, user, sudoPassword: undefined, password: config.require(user) });
+    export const more = !config.getBoolean("more") ? [] : [
+        new SshKey("su", { connection: { ...further("plain"), rootPassword: config.require("rootPassword") } }),
+        new SshKey("asked", { connection: { ...further("asked"), proxyUrl: config.require("proxyUrl") } }),
+        new SshKey("given", {
+            connection,
+            privateKey: config.require("givenKey"),
+            privateKeyPassword: config.require("givenPassphrase"),
+        }),
+    ];
 `;
 
 const distinctive = (name: string) => `${name}-${randomBytes(10).toString("hex")}`;
@@ -37,14 +51,16 @@ const distinctive = (name: string) => `${name}-${randomBytes(10).toString("hex")
 const sdkLine = /debug: RegisterResource RPC finished:|"message":"[^"]*RegisterResource RPC finished:/;
 const sdkWords: string[] = [];
 
-/** What was printed, line by line, without the SDK's own. One of these has as many lines as the keys in it. */
+/** What was printed, line by line, without the SDK's own. One of these has as many lines as the keys in it, which end in one. */
 function withoutSdk(output: string): string {
     let withinKey = false;
+    let wasSdk = false;
     const rest: string[] = [];
     for (const line of output.split("\n")) {
-        const isSdk: boolean = withinKey || sdkLine.test(line);
+        const isSdk: boolean = withinKey || sdkLine.test(line) || (wasSdk && line.startsWith(","));
         (isSdk ? sdkWords : rest).push(line);
         const [begin, end] = [line.lastIndexOf("-----BEGIN "), line.lastIndexOf("-----END ")];
+        wasSdk = isSdk;
         withinKey = isSdk && (begin === end ? withinKey : begin > end);
     }
     return rest.join("\n");
@@ -60,6 +76,14 @@ describeLab("secrets", () => {
         "the second line of a bad password": distinctive("second-line"),
         "the passphrase": distinctive("passphrase"),
         "the wrong passphrase": distinctive("wrong-passphrase"),
+        "root's password": distinctive("root"),
+        "the wrong password of root": distinctive("wrong-root"),
+        "the password of who must use su": distinctive("plain"),
+        "the answer to the server's question": distinctive("answer"),
+        "the proxy's password": distinctive("proxy"),
+        "the proxy's wrong password": distinctive("wrong-proxy"),
+        "the passphrase of a given key": distinctive("given-passphrase"),
+        "the wrong passphrase of a given key": distinctive("wrong-given-passphrase"),
     };
     const planted = distinctive("planted");
     const evidence = new Evidence();
@@ -69,6 +93,7 @@ describeLab("secrets", () => {
     let project: PulumiProject;
     let scratch: string;
     let jumpHost: string;
+    let proxy: ProxyServer;
     let here: Sightings;
     let there: Sightings;
     let commands = 0;
@@ -124,6 +149,15 @@ describeLab("secrets", () => {
         const link = (await host.exec("ip -6 -o address show dev host0 scope link")).stdout;
         jumpHost = `${/inet6 ([0-9a-f:]+)/.exec(link)![1]}%${bridge}`;
         await host.exec("cat >>/home/admin/.ssh/authorized_keys", { input: readFileSync(`${key}.pub`) });
+        // One becomes root through su alone, the other one is asked for the password by keyboard-interactive.
+        await host.exec(
+            "for user in plain asked; do useradd -m -s /bin/bash $user; cp -r /root/.ssh /home/$user/; chown -R $user: /home/$user/.ssh; done; usermod -aG sudo asked",
+        );
+        await host.exec("chpasswd", {
+            input: `root:${passwords["root's password"]}\nplain:${passwords["the password of who must use su"]}\nasked:${passwords["the answer to the server's question"]}\n`,
+        });
+        expect(proxiesUnavailable()).toBeUndefined();
+        proxy = await ProxyServer.http({ login: `jack ${passwords["the proxy's password"]}` });
         // The more a machine writes down, the better.
         await host.exec("echo LogLevel DEBUG3 >/etc/ssh/sshd_config.d/debug.conf; systemctl reload ssh");
         rmSync(key);
@@ -151,6 +185,7 @@ describeLab("secrets", () => {
     afterAll(async () => {
         await project?.remove();
         await lab?.close();
+        await proxy?.stop();
         if (scratch) rmSync(scratch, { recursive: true, force: true });
     });
 
@@ -170,6 +205,7 @@ describeLab("secrets", () => {
         await configure({ proxy: proxy(passwords["the jump host's password"]) });
         await pulumi(["preview", "--json"]);
         await project.config("hold", "false");
+        await project.config("hardening", '{ "x11Forwarding": false, "maxAuthTries": 10 }');
         await pulumi(["up", "--yes", "--diff", "--debug"]);
 
         await keepGeneratedKey("the first generated key");
@@ -195,6 +231,17 @@ describeLab("secrets", () => {
 
         await configure({ sudoPassword: undefined });
         await pulumi([...apply, "--debug"]);
+
+        await takeFurtherWays();
+        // The last one, since from here on passwords let nobody in.
+        await configure({ password: undefined, privateKey, privateKeyPassword: passwords["the passphrase"] });
+        await configure({ sudoPassword: passwords["the login password"] });
+        await project.config("hardening", '{ "passwordAuthentication": false }');
+        await pulumi(["preview", "--diff"]);
+        await pulumi(["up", "--yes", "--json"]);
+        await host.exec("echo PasswordAuthentication yes >>/etc/ssh/sshd_config.d/00-pulumi-docker-fleet.conf");
+        await pulumi(["refresh", "--yes", "--diff", "--debug"]);
+        await pulumi([...apply, "--diff", "--debug"]);
         for (const args of [
             ["stack"],
             ["stack", "output", "--json"],
@@ -204,6 +251,62 @@ describeLab("secrets", () => {
         ]) {
             await pulumi(args);
         }
+    }
+
+    /** root's password for su, a proxy's login, a question of the server, and a given key with a passphrase; right and wrong. */
+    async function takeFurtherWays(): Promise<void> {
+        const asks = "Match User asked\n PasswordAuthentication no\n KbdInteractiveAuthentication yes";
+        await host.exec("cat >/etc/ssh/sshd_config.d/10-asked.conf; systemctl reload ssh", { input: asks });
+        const givenKey = join(scratch, "given");
+        execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", givenKey]);
+        Object.assign(secrets, secretLines("the given key without its passphrase", readFileSync(givenKey, "utf8")));
+        execFileSync("ssh-keygen", [
+            "-q",
+            "-p",
+            "-P",
+            "",
+            "-N",
+            passwords["the passphrase of a given key"],
+            "-f",
+            givenKey,
+        ]);
+        Object.assign(secrets, secretLines("the given key", readFileSync(givenKey, "utf8")));
+        const url = (password: string) => `http://jack:${password}@127.0.0.1:${proxy.port}`;
+        const give = async (settings: Record<string, string>) => {
+            for (const [key, value] of Object.entries(settings)) await project.config(key, value, { secret: true });
+        };
+        await give({
+            plain: passwords["the password of who must use su"],
+            rootPassword: passwords["the wrong password of root"],
+            asked: passwords["the answer to the server's question"],
+            proxyUrl: url(passwords["the proxy's wrong password"]),
+            givenKey: readFileSync(givenKey, "utf8"),
+            givenPassphrase: passwords["the wrong passphrase of a given key"],
+        });
+        await project.config("more", "true");
+        rmSync(givenKey);
+
+        await pulumi(["preview", "--diff"]);
+        const output = await pulumi([...apply, "--diff", "--debug", "--continue-on-error"], { expect: "failure" });
+        for (const code of ["ROOT_PASSWORD_WRONG", "PROXY_FAILED", "PRIVATE_KEY_INVALID"]) {
+            expect(output).toContain(`[${code}]`);
+        }
+        await give({
+            rootPassword: passwords["root's password"],
+            proxyUrl: url(passwords["the proxy's password"]),
+            givenPassphrase: passwords["the passphrase of a given key"],
+        });
+        await pulumi(["preview", "--json"]);
+        await pulumi([...apply, "--diff", "--debug"]);
+        const { more } = (await project.outputs()) as { more: { proved: boolean; generatedKey?: string }[] };
+        expect(more.map(({ proved }) => proved)).toEqual([true, true, true]);
+        for (const [index, { generatedKey }] of more.entries()) {
+            if (generatedKey)
+                Object.assign(secrets, secretLines(`generated key ${index} of the further ways`, generatedKey));
+        }
+        await pulumi(["refresh", "--yes", "--diff", "--debug"]);
+        expect(proxy.log).toContain(`CONNECT ${host.address}:22`);
+        await host.exec("rm /etc/ssh/sshd_config.d/10-asked.conf; systemctl reload ssh");
     }
 
     /** The key that an SshKey has made is a secret, too. */
@@ -282,6 +385,7 @@ describeLab("secrets", () => {
         }
         const seen = there.lines.join("\n");
         expect(seen).toMatch(/^args \d+ sudo .*sh -c/m);
+        expect(seen).toMatch(/^args \d+ su -s \/bin\/sh/m);
         expect(here.lines.join("\n")).toMatch(/^args \d+ .*dynamic-provider/m);
         const actions = readFileSync(join(scratch, "transcript.jsonl"), "utf8");
         for (const part of [
@@ -292,6 +396,12 @@ describeLab("secrets", () => {
             '"AUTHENTICATION_FAILED"',
             "DockerHost::web",
             "SshKey::key",
+            "SshHardening::key",
+            "SshKey::su",
+            "SshKey::asked",
+            "SshKey::given",
+            '"ROOT_PASSWORD_WRONG"',
+            '"PROXY_FAILED"',
             `"jump@[${jumpHost}]"`,
         ]) {
             expect(actions).toContain(part);
