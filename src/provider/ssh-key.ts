@@ -7,11 +7,18 @@ import { define } from "./define";
 import type { Context } from "./definition";
 import { containsUnknown } from "./json";
 import { isSameMachine, proxyHostKeysOf } from "./machine";
-import { requireOtherWay } from "./ssh-key/guard";
+import { leavesWayIn, requireOtherWay } from "./ssh-key/guard";
 import { accountOf, installed, type SshKeyInputs, secondsOf, sshKeyInputs } from "./ssh-key/inputs";
 import { install } from "./ssh-key/install";
 import { knownKey, newKey, type SshKeyState } from "./ssh-key/key";
-import { configured, login, ownConnection, siblingsConnection } from "./ssh-key/login";
+import {
+    configured,
+    formerConnections,
+    keepConnection,
+    login,
+    ownConnection,
+    siblingsConnection,
+} from "./ssh-key/login";
 import { clear, orphansOf } from "./ssh-key/orphans";
 
 /** A key that a user of a machine logs in with. */
@@ -75,22 +82,34 @@ export const sshKey = define<SshKeyInputs, SshKeyState>({
         const state = await configured(record);
         const key = knownKey(state);
         const { account } = state;
-        // Our own line may be gone already, by a run that died before the state was saved.
+        // Our own line may be gone already, by a run that died before the state was saved, or with a sibling in this one.
         const successor = await siblingsConnection(state, context.successor);
-        const machine = await login([ownConnection(state, key), successor, state.connection], state, context);
+        const own = ownConnection(state, key);
+        const machine = await login(
+            [own, successor, ...formerConnections(key, state.connection), state.connection],
+            state,
+            context,
+        );
         const facts = await observeIfThere(machine, account, context);
         if (facts === undefined) return;
+        // What has taken the key's place is known to be in the state, unless it is destroyed together with it: a run that was
+        // killed at the very end of a rotation leaves both there. Then the one takes away the line of the other, too.
+        const orphans = orphansOf(facts, key, context.successor && { record: context.successor });
         const isShared = facts.recorded.some(
-            ({ instance, user, base64 }) => instance !== key.instance && user === account && base64 === key.base64,
+            (entry) =>
+                entry.instance !== key.instance &&
+                entry.user === account &&
+                entry.base64 === key.base64 &&
+                !orphans.includes(entry),
         );
         const isThere = lineOf(facts, key.base64) !== undefined;
-        if (isThere && !isShared) await requireOtherWay(state, key, facts, machine);
-        // Older ones of ours are left from killed runs. Newer ones are not: the one that replaces this one is among them.
-        const index = facts.recorded.findIndex(({ instance }) => instance === key.instance);
-        const older = orphansOf(facts, key, undefined).filter((entry) => facts.recorded.indexOf(entry) < index);
-        await clear(machine, older, facts, key, context);
+        if (isThere && !isShared) await requireOtherWay(state, key, facts, orphans, machine, context);
+        if (account !== machine.user || leavesWayIn(key, facts, orphans)) {
+            await clear(machine, orphans, facts, key, context);
+        }
         const drop = isThere && !isShared ? [key.base64] : [];
         await changeKeys(machine, account, { drop, forget: [key.instance] }, context, context);
+        keepConnection(key, own);
     },
 });
 

@@ -237,6 +237,22 @@ describeLab("a rotation that is killed", () => {
         expect(await shell.run("grep -c . /var/lib/pulumi-docker-fleet/ssh-keys")).toBe("2");
     });
 
+    it.each([
+        ["before the new key is in the state", /creating replacement.*logging in with the key alone/],
+        ["before the old key is removed", /deleting original/],
+    ])("is cleared away by a destroy: killed %s", async (_, moment) => {
+        await killedRotation(moment, everything);
+        await project.run(["destroy", "--yes", "--skip-preview"], { expect: "any" });
+        // What was created and not recorded cannot be deleted by the engine.
+        await project.destroy();
+        expect(await shell.run(`grep -c web-key ${file} || :`)).toBe("0");
+        expect(await shell.ask("ls /var/lib/pulumi-docker-fleet")).toBe("");
+        // The lab's own key is still there, and ours is not in it.
+        await shell.run("rm /etc/ssh/sshd_config.d/00-test.conf; systemctl reload ssh");
+        await project.up();
+        await shell.run("echo PasswordAuthentication no >/etc/ssh/sshd_config.d/00-test.conf; systemctl reload ssh");
+    });
+
     it("goes on with the new key where the old one's line is gone, but the old one is in the state", async () => {
         const old = await keyInState(project, "web-key");
         await killedRotation(/deleting original/, everything);

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Lab, type LabHost, releases } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
 import { generateKeyPair } from "../../src/ssh/key-pair";
+import { Agent } from "../ssh/agent";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
 import { loginWith, Shell } from "../support/shell";
@@ -241,6 +245,68 @@ describeLab.each(releases)("an SshKey on %s", (release) => {
         expect(given.outputs.generatedKey).toBeUndefined();
         await expect(given.destroy()).rejects.toThrow(/SSH_KEY_IN_USE/);
         expect(await loginWith(host, "ops", lab.privateKey)).toBe("ops");
+    });
+
+    it("is not removed while connection logs in with it, also by an agent's hand", async () => {
+        const directory = mkdtempSync(join(tmpdir(), "fleet-agent-"));
+        const agent = await Agent.start(directory);
+        try {
+            const { publicKey, privateKey } = generateKeyPair("mine");
+            const path = join(directory, "mine");
+            writeFileSync(path, privateKey, { mode: 0o600 });
+            agent.add(path);
+            const mine = new KeyResource("mine", { connection: login(lab, host, "ops"), publicKey });
+            await mine.up();
+            const base = { ...login(lab, host, "ops"), privateKey: undefined };
+            for (const way of [{ agentSocketPath: agent.socket }, { identityFile: path, agentSocketPath: "none" }]) {
+                expect(await mine.up({ connection: { ...base, ...way } })).toBe("update");
+                await expect(mine.destroy()).rejects.toThrow(/SSH_KEY_IN_USE/);
+                expect(await loginWith(host, "ops", privateKey)).toBe("ops");
+            }
+            // The agent holds it still, and another one that comes first.
+            agent.clear();
+            agent.add(lab.privateKeyPath);
+            agent.add(path);
+            await closeAllConnections();
+            await mine.up({ connection: { ...base, agentSocketPath: agent.socket } });
+            await mine.destroy();
+            await expect(loginWith(host, "ops", privateKey)).rejects.toThrow(/authentication/i);
+        } finally {
+            agent.stop();
+            rmSync(directory, { recursive: true });
+        }
+    });
+
+    describe("beside a line that a killed run has left", () => {
+        const left = generateKeyPair("left");
+        let left64: string;
+        let leaver: KeyResource;
+
+        beforeEach(async () => {
+            leaver = new KeyResource("leaver", { connection: login(lab, host, "ops") });
+            await leaver.up();
+            left64 = left.publicKey.split(" ")[1]!;
+            const record = [leaver.outputs.lineage, "killed", "ops", "ssh-ed25519", left64].join("\\t");
+            await shell.run(
+                `printf '${record}\\n' >>/var/lib/pulumi-docker-fleet/ssh-keys; echo '${left.publicKey} left' >>/home/ops/.ssh/authorized_keys`,
+            );
+        });
+
+        it("is deleted together with it", async () => {
+            await leaver.destroy();
+            expect(await contents("/home/ops/.ssh/authorized_keys")).not.toContain(left64);
+            expect(await shell.ask("grep -c . /var/lib/pulumi-docker-fleet/ssh-keys")).not.toContain("1");
+            expect(await loginWith(host, "ops", lab.privateKey)).toBe("ops");
+        });
+
+        it("does not take it for another way in", async () => {
+            const path = "/home/ops/.ssh/authorized_keys";
+            await shell.run(`cp -p ${path} /root/ops; sed -i '/leaver\\|left/!d' ${path}; passwd -q -l ops`);
+            await expect(leaver.destroy()).rejects.toThrow(/SSH_LAST_WAY_IN/);
+            expect((await contents(path)).split("\n")).toHaveLength(3);
+            await shell.run(`cp -p /root/ops ${path}`);
+            await leaver.destroy();
+        });
     });
 
     it("installs a public key without a proof", async () => {

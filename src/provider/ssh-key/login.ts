@@ -65,8 +65,26 @@ export async function siblingsConnection(
     const shown = sibling as Recorded<SshKeyInputs, SshKeyState> | undefined;
     if (shown?.sshPublicKey === undefined) return undefined;
     const record = await configured(shown);
-    const isSame = (["host", "port"] as const).every((part) => record.connection[part] === inputs.connection[part]);
-    return isSame && loginOf(record.connection) === loginOf(inputs.connection)
+    return leadTogether(record.connection, inputs.connection) &&
+        loginOf(record.connection) === loginOf(inputs.connection)
         ? ownConnection({ ...record, connection: { ...inputs.connection } }, knownKey(record))
         : undefined;
+}
+
+/** How the keys logged in that this process has removed, by their resource. Their connections are still open. */
+const former = new Map<string, Connection[]>();
+
+/** Remembers how a key logged in that is removed now. */
+export function keepConnection({ lineage }: Key, own: Connection | undefined): void {
+    if (own !== undefined) former.set(lineage, [...(former.get(lineage) ?? []), own]);
+}
+
+/** How removed keys of the same resource have logged in to the same machine. */
+export function formerConnections({ lineage }: Key, connection: Connection): Connection[] {
+    return (former.get(lineage) ?? []).filter((own) => leadTogether(own, connection));
+}
+
+/** Whether two connections lead to the same address. */
+function leadTogether(one: Connection, other: Connection): boolean {
+    return (["host", "port"] as const).every((part) => one[part] === other[part]);
 }

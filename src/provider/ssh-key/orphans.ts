@@ -4,13 +4,17 @@ import type { Machine } from "../../ssh";
 import type { Context } from "../definition";
 import type { Key } from "./key";
 
-/** Keys of ours that killed runs have left: recorded on the machine, but in no state. */
-export function orphansOf(facts: KeysFacts, key: Key, predecessor: Context["predecessor"]): RecordedKey[] {
+/**
+ * Keys of ours that killed runs have left: recorded on the machine, but in no state.
+ *
+ * @param other the other resource of the same URN that is in the state, with the key which it replaces or which replaces it
+ */
+export function orphansOf(facts: KeysFacts, key: Key, other: Context["predecessor"]): RecordedKey[] {
     // There is one in the state, but we do not know which.
-    if (predecessor !== undefined && predecessor.record === undefined) return [];
+    if (other !== undefined && other.record === undefined) return [];
     return facts.recorded.filter(
         ({ lineage, instance }) =>
-            lineage === key.lineage && instance !== key.instance && instance !== predecessor?.record?.instance,
+            lineage === key.lineage && instance !== key.instance && instance !== other?.record?.instance,
     );
 }
 
