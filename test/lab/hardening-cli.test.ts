@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Lab, type LabHost } from "../../lab";
@@ -90,5 +91,49 @@ describeLab("an SshKey with hardening, from up to destroy", () => {
             allowFailure: true,
         });
         expect(left.stdout).toBe("");
+    });
+});
+
+describeLab("the example that logs in once", () => {
+    let lab: Lab;
+    let host: LabHost;
+    let project: PulumiProject;
+
+    beforeAll(async () => {
+        lab = await Lab.open();
+        host = await lab.up(lab.uniqueName("once"), { release: "trixie", layer: "docker" });
+        const example = join(__dirname, "../../examples/login-once/index.ts");
+        project = await PulumiProject.create({ program: readFileSync(example, "utf8"), typeCheck: true });
+        await project.config("host", host.address);
+        await project.config("user", "admin");
+        await project.config("password", lab.password, { secret: true });
+    });
+
+    afterAll(async () => {
+        await project?.remove();
+        await lab?.close();
+    });
+
+    it("does so: one login by password, then the key alone, which ssh takes from its outputs", async () => {
+        await project.up();
+        const { privateKey, sshConfig, knownHosts } = (await project.outputs()) as Record<string, string>;
+        const directory = mkdtempSync(join(tmpdir(), "login-once-"));
+        try {
+            writeFileSync(join(directory, "web-key"), privateKey!, { mode: 0o600 });
+            writeFileSync(join(directory, "known"), `${knownHosts}\n`);
+            writeFileSync(join(directory, "config"), sshConfig!.replaceAll("~/.ssh", directory));
+            const known = `UserKnownHostsFile=${join(directory, "known")}`;
+            const options = ["-F", join(directory, "config"), "-o", known, "-o", "StrictHostKeyChecking=yes"];
+            expect(execFileSync("ssh", [...options, "web-key", "id -un"], { encoding: "utf8" })).toBe("admin\n");
+        } finally {
+            rmSync(directory, { recursive: true });
+        }
+        const { stdout } = await host.exec(
+            "journalctl -q -o cat -t sshd -t sshd-session | grep '^Accepted.* for admin'",
+        );
+        expect(stdout.match(/^Accepted password/gm)).toHaveLength(1);
+        const password = await tryLogin(lab, host, { user: "admin", password: lab.password });
+        expect(password).toMatch(/Permission denied \(publickey\)/);
+        await project.preview(["--refresh", "--expect-no-changes"]);
     });
 });
