@@ -10,9 +10,9 @@ import { killProvider } from "../support/provider-kill";
 import { PulumiProject } from "../support/pulumi";
 
 /**
- * `FLEET_LOCKOUT=all`: the whole matrix of docs/ssh-key.md, which takes about half an hour; it is the first of six shares, with
- * each of its rounds on one release and in one mode. `FLEET_LOCKOUT=2` to `6`: another share, with other releases and modes.
- * Together they are every round on every release in both modes.
+ * `FLEET_LOCKOUT=all`: the tables in docs/ssh-key.md, which take about half an hour; they are the first of six shares, with
+ * each round on one release and in one mode. `FLEET_LOCKOUT=2` to `6`: another share, with other releases and modes. Together
+ * they are every round on every release in both modes.
  */
 const asked = process.env.FLEET_LOCKOUT;
 const share = asked === "all" ? 1 : Number(asked ?? 0);

@@ -102,6 +102,7 @@ describeSsh("a jump host", () => {
 
         it("is told from the machine itself", async () => {
             const connection = { ...second.connection, proxy: posingAs(bastion, second) };
+            const before = logins(second);
             await connect(connection, { knownHostKey: second.hostKey() });
             const machine = await connect(connection, {
                 knownHostKey: second.hostKey(),
@@ -109,6 +110,8 @@ describeSsh("a jump host", () => {
             });
             expect(machine.hostKey).toBe(second.hostKey());
             expect(machine.proxyHostKeys).toEqual({ [name(second)]: bastion.hostKey() });
+            // Taken for each other, the keys would be looked for on a connection of their own.
+            expect(logins(second)).toBe(before + 1);
         });
 
         it("is recognized in a state of an earlier version, which had the last one's key alone", async () => {
