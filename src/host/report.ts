@@ -56,6 +56,13 @@ const cures: Record<string, string> = {
     PACKAGE_NOT_AVAILABLE: "Choose a version that is offered, or add a repository that has it to the machine.",
     PACKAGE_OPERATION_FAILED: "Repair the machine's package manager as its words say, and run pulumi up again.",
     DAEMON_CONFIG_FAILED: "Correct what its words are about, and run pulumi up again.",
+    MOUNT_FAILED: "Correct what its words are about, and run pulumi up again.",
+    MOUNT_BUSY: "End what uses it, and run pulumi up again.",
+    MOUNT_CONFLICT: "Choose another target, or take the other one away, and run pulumi up again.",
+    MOUNT_SOURCE_MISSING: "Correct source, or make what it names, and run pulumi up again.",
+    MOUNT_TARGET_UNUSABLE: "Choose another target, or make that one usable, and run pulumi up again.",
+    MOUNT_FORMAT_REFUSED:
+        "Nothing was changed. If what is on the device may go, wipe it yourself with `wipefs -a` and `blkdiscard -z` (or `dd`).",
     DAEMON_NOT_RUNNING:
         "Read `journalctl -u docker.service` on the machine; often /etc/docker/daemon.json is the cause.",
 };

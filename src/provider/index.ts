@@ -7,6 +7,7 @@
 
 export { daemonConfig as daemon } from "./daemon";
 export { dockerHost as host } from "./docker-host";
+export { mount } from "./mount";
 export { sshHardening as sshHard } from "./ssh-hardening";
 export { sshKey } from "./ssh-key";
 export { tlsAuthority as tlsCa } from "./tls-authority";

@@ -1,0 +1,232 @@
+import { createHash } from "node:crypto";
+import { FleetError } from "../errors";
+import type { Machine } from "../ssh";
+import { exclusiveFor } from "./exclusive";
+import { encodePath, type MountEntry, parseMountinfo } from "./mount/mountinfo";
+import { type MountType, typeFacts } from "./mount/options";
+import { unitName } from "./mount/unit-name";
+import { type Units, unitDirectory, type WantedFile } from "./mount/units";
+import { type Listener, type Report, runReporting } from "./report";
+import { hostScript } from "./script";
+
+/** A mount point and everything that belongs to it, as found. */
+export interface MountFacts {
+    machineId: string;
+    os: string;
+    systemd: boolean;
+    /** The mount point with links resolved. */
+    target: string;
+    /** Whose it is by our record; undefined where nobody of us has mounted there. */
+    owner: string | undefined;
+    /** True when a change was killed in the middle of its work. */
+    unfinished: boolean;
+    /** SHA-256 of each file that was asked for, in hex; `absent` for one that is not there. */
+    files: Map<string, string>;
+    /** The enablement of units, e.g. `enabled`, by name. */
+    enablement: Map<string, string>;
+    /** The real path of the device that was asked for. */
+    device: string | undefined;
+    /** What is mounted there, lowest first; the last one is what is seen. */
+    entries: MountEntry[];
+    /** What the file system said; undefined where nothing is mounted, or an automount waits. */
+    probe: { answer: "ok" | "silent" | "broken"; words: string } | undefined;
+    /** The root of what is mounted. */
+    root: { uid: string; gid: string; user: string; group: string; mode: string; identity: string } | undefined;
+    /** Of a bind mount: which directory its source is, as {@link root}'s identity. */
+    sourceIdentity: string | undefined;
+    /** Names of files in the mount point that the mount of this run has hidden. */
+    hidden: string | undefined;
+    /** True when Docker could not be started although what it needs is mounted. */
+    dockerDown: boolean;
+}
+
+/** What is wanted of a mount. */
+export interface MountTarget {
+    type: MountType;
+    /** As mount(8) takes it. */
+    source: string;
+    /** The path of a block device. */
+    device: string | undefined;
+    target: string;
+    options: readonly string[];
+    /** The file system of a block device, where it is told. */
+    fsType: string | undefined;
+    units: Units;
+    /** Files that belong to it besides its units. */
+    files: readonly WantedFile[];
+    /** What an empty device is formatted with. */
+    format: string | undefined;
+    owner: string | undefined;
+    mode: string | undefined;
+    requiredByDocker: boolean;
+}
+
+/** How long we wait for others, in milliseconds. Nobody sets these through arguments; tests shorten them. */
+export const mountTiming = {
+    /** For another change of the same machine by this package, from whatever stack. */
+    machineLock: 10 * 60_000,
+    /** For apt-daily, unattended-upgrades or a person at the package manager. */
+    packageLock: 5 * 60_000,
+};
+
+const observing = ["report", "facts", "services/systemd", "mount/mount"] as const;
+const changing = ["report", "facts", "packages/apt", "services/systemd", "mount/mount"] as const;
+
+/** Where a mount keeps what only root may read. */
+export function homeOf(target: string): string {
+    return `/var/lib/pulumi-docker-fleet/mounts/${homeName(target)}`;
+}
+
+/** Looks at a mount. One execution, which changes nothing and does not wait for a server that does not answer. */
+export async function observeMount(machine: Machine, wanted: MountTarget, listener: Listener): Promise<MountFacts> {
+    const { type, source, target, device, units } = wanted;
+    const report = await runReporting(
+        machine,
+        {
+            step: `look at the mount ${target}`,
+            script: hostScript("mount/observe", observing),
+            args: [
+                ...[target, encodePath(target), type, source, device ?? ""],
+                ...[units.mount, units.start, homeName(target)],
+                ...pathsOf(wanted),
+            ],
+        },
+        listener,
+    );
+    return readFacts(report);
+}
+
+/**
+ * Brings a mount into being, under the machine's lock: afterwards it is mounted and will be at each boot, or everything is as
+ * it was and the error says why. One execution, which needs nobody to watch it.
+ *
+ * @param action `mount`: what is mounted there is unmounted first; `none`: only files, enablement and ownership are put right
+ * @param isManaged whether this resource has mounted there before
+ * @returns what is there then
+ */
+export async function applyMount(
+    machine: Machine,
+    wanted: MountTarget,
+    { action, isManaged, owner }: { action: "mount" | "none"; isManaged: boolean; owner: string },
+    listener: Listener,
+): Promise<MountFacts> {
+    const { type, source, target, device, units, files } = wanted;
+    const { helper } = typeFacts[type];
+    const args = [
+        ...["owner", owner],
+        ...["target", target, encodePath(target)],
+        ...["type", type, source],
+        ...["device", device ?? ""],
+        ...["format", wanted.format ?? ""],
+        ...["units", units.mount, units.start, unitName(target, "automount"), homeName(target)],
+        ...(helper === undefined ? [] : ["helper", helper.command, helper.package]),
+        ...["own", wanted.owner ?? "", wanted.mode ?? ""],
+        ...[...units.files, ...files].flatMap(({ path, mode, content }) => [
+            ...["put", path, mode],
+            Buffer.from(content).toString("base64"),
+        ]),
+        ...units.unwanted.flatMap((path) => ["drop", path]),
+        ...["action", action, "managed", isManaged ? "yes" : "no", "docker", wanted.requiredByDocker ? "yes" : "no"],
+        ...["wait", String(Math.round(mountTiming.packageLock / 1000))],
+    ];
+    const report = await runReporting(
+        machine,
+        {
+            step: `mount ${target}`,
+            script: hostScript("mount/apply", changing),
+            args,
+            timeout: 30 * 60_000,
+            exclusive: exclusiveFor(owner, mountTiming.machineLock),
+        },
+        listener,
+    );
+    return readFacts(report);
+}
+
+/** Undoes {@link applyMount}. One execution, under the machine's lock; doing it twice is fine. */
+export async function removeMount(
+    machine: Machine,
+    { target, owner }: { target: string; owner: string },
+    listener: Listener,
+): Promise<void> {
+    const mount = unitName(target, "mount");
+    const automount = unitName(target, "automount");
+    await runReporting(
+        machine,
+        {
+            step: `unmount ${target}`,
+            script: hostScript("mount/remove", observing),
+            args: [
+                ...[owner, target, encodePath(target), mount, automount, homeName(target)],
+                ...[mount, automount, `docker.service.d/mount-${mount}.conf`].map((name) => `${unitDirectory}/${name}`),
+            ],
+            timeout: 5 * 60_000,
+            exclusive: exclusiveFor(owner, mountTiming.machineLock),
+        },
+        listener,
+    );
+}
+
+/** Refuses a machine on which we could not work, before anything is changed. */
+export function requireSystemd(facts: MountFacts, machine: string): void {
+    if (facts.systemd) return;
+    throw new FleetError({
+        code: "UNSUPPORTED_MACHINE",
+        machine,
+        step: "look at the mount",
+        message: `${facts.os || "this system"} is not run by systemd, whose units a Mount is made of.`,
+        cure: "Use a machine with systemd, or mount it in /etc/fstab yourself.",
+    });
+}
+
+/** The files that have to be as they are wanted, and those that have to be absent. */
+export function wrongFiles({ units, files }: MountTarget, facts: MountFacts): string[] {
+    const wrong = [...units.files, ...files].filter(
+        ({ path, content }) => facts.files.get(path) !== createHash("sha256").update(content).digest("hex"),
+    );
+    const left = units.unwanted.filter((path) => (facts.files.get(path) ?? "absent") !== "absent");
+    return [...wrong.map(({ path }) => path), ...left];
+}
+
+function pathsOf({ units, files }: MountTarget): string[] {
+    return [...units.files.map(({ path }) => path), ...files.map(({ path }) => path), ...units.unwanted];
+}
+
+function homeName(target: string): string {
+    return createHash("sha256").update(target).digest("hex").slice(0, 16);
+}
+
+function readFacts({ facts }: Report): MountFacts {
+    const all = (key: string) => facts.filter((fact) => fact.key === key).map(({ values }) => values);
+    const first = (key: string) => all(key)[0];
+    const probe = first("probe");
+    const root = first("root");
+    return {
+        machineId: first("machine-id")?.[0] ?? "",
+        os: first("os")?.[0] ?? "",
+        systemd: first("init")?.[0] === "systemd",
+        target: first("target")?.[0] ?? "",
+        owner: first("owner")?.[0],
+        unfinished: first("unfinished") !== undefined,
+        files: new Map(all("file").map(([path = "", sum = ""]) => [path, sum])),
+        enablement: new Map(all("unit").map(([name = "", , , state = ""]) => [name, state])),
+        device: first("device")?.[0],
+        entries: parseMountinfo(
+            all("mountinfo")
+                .map(([line]) => line)
+                .join("\n"),
+        ),
+        probe: probe && { answer: probe[0] as "ok" | "silent" | "broken", words: probe[1] ?? "" },
+        root: root && {
+            uid: root[0] ?? "",
+            gid: root[1] ?? "",
+            user: root[2] ?? "",
+            group: root[3] ?? "",
+            mode: root[4] ?? "",
+            identity: root[5] ?? "",
+        },
+        sourceIdentity: first("from")?.[0],
+        hidden: first("hidden")?.[0],
+        dockerDown: first("docker-down") !== undefined,
+    };
+}

@@ -1,0 +1,134 @@
+# A mount of this machine, and what we know of it.
+
+# What we keep of each mount, in a directory of its own: owner (the resource's URN), made (the directories that we made for
+# the mount point, deepest first), before/ (what a change that is under way, or was killed, found), and files for root alone.
+MOUNT_RECORDS=/var/lib/pulumi-docker-fleet/mounts
+# How long a file system may take to answer, in tenths of a second.
+MOUNT_PATIENCE=50
+
+# mount_home_of NAME: our directory of a mount.
+mount_home_of() { printf '%s/%s' "$MOUNT_RECORDS" "$1"; }
+
+# mount_entries: the lines of mountinfo for $mount_target, lowest first. The kernel answers this whatever the server does.
+mount_entries() {
+    MOUNT_ESCAPED=$mount_escaped awk '$5 == ENVIRON["MOUNT_ESCAPED"]' /proc/self/mountinfo
+}
+
+# mount_mounted: something other than an automount that waits is mounted there.
+mount_mounted() { [ -n "$(mount_entries | awk '!/ - autofs /')" ]; }
+
+# mount_sum FILE: its SHA-256, or "absent". A link to nowhere or to /dev/null (a masked unit) is something else.
+mount_sum() {
+    if [ -f "$1" ]; then sha256sum <"$1" | cut -d ' ' -f 1; elif [ -L "$1" ] || [ -e "$1" ]; then echo other; else echo absent; fi
+}
+
+# mount_look OUT: asks the file system itself, in a process that nobody waits for: of a dead server it may never return.
+mount_look() {
+    (
+        mount_answer=0
+        { stat -f -c 'type %T' -- "$mount_target" && stat -c 'root %u %g %U %G %a %d:%i' -- "$mount_target/."; } >"$1/out" 2>"$1/err" ||
+            mount_answer=$?
+        if [ "$mount_type" = bind ]; then stat -L -c 'from %d:%i' -- "$mount_source/." >>"$1/out" 2>/dev/null; fi
+        echo "$mount_answer" >"$1/code.new" && mv "$1/code.new" "$1/code"
+    ) </dev/null >/dev/null 2>&1 &
+}
+
+# mount_probe: facts about what is mounted: how its root looks, or why it cannot be looked at.
+mount_probe() {
+    mount_notes=$(mktemp -d "${TMPDIR:-/tmp}/pulumi-docker-fleet.XXXXXX") || fail REMOTE_COMMAND_FAILED "mktemp failed"
+    mount_look "$mount_notes"
+    mount_waited=0
+    while [ ! -e "$mount_notes/code" ] && [ "$mount_waited" -lt "$MOUNT_PATIENCE" ]; do
+        sleep 0.1
+        mount_waited=$((mount_waited + 1))
+    done
+    if [ ! -e "$mount_notes/code" ]; then
+        fact probe silent
+    elif [ "$(cat "$mount_notes/code")" != 0 ]; then
+        fact probe broken "$(sed 's/^stat: [^:]*: //' "$mount_notes/err" | head -n 1)"
+    else
+        fact probe ok
+        while read -r mount_key mount_values; do
+            # shellcheck disable=SC2086 # numbers and names, one word each
+            fact "$mount_key" $mount_values
+        done <"$mount_notes/out"
+    fi
+    rm -rf "$mount_notes"
+}
+
+# mount_facts FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
+# not mount what waits to be mounted on first use.
+mount_facts() {
+    fact target "$(realpath -m -- "$mount_target")"
+    if [ -e "$mount_home/owner" ]; then fact owner "$(cat "$mount_home/owner")"; fi
+    if [ -e "$mount_home/before/complete" ]; then fact unfinished yes; fi
+    for mount_path in "$@"; do fact file "$mount_path" "$(mount_sum "$mount_path")"; done
+    if [ -d /run/systemd/system ]; then unit_facts "$mount_unit" "$mount_start"; fi
+    if [ -n "$mount_device" ]; then fact device "$(readlink -f -- "$mount_device")"; fi
+    mount_entries | while IFS= read -r mount_line; do fact mountinfo "$mount_line"; done
+    if mount_mounted; then mount_probe; fi
+}
+
+# mount_holders: who keeps the mount busy: processes with an open file, a working directory or a root in it.
+mount_holders() {
+    for mount_process in /proc/[0-9]*; do
+        # Who has a name space of its own does not keep ours busy, and paths mean something else there.
+        [ "$(readlink "$mount_process/ns/mnt")" = "$mount_ours" ] || continue
+        for mount_link in "$mount_process/cwd" "$mount_process/root" "$mount_process/exe" "$mount_process"/fd/*; do
+            case $(readlink "$mount_link" 2>/dev/null) in
+            "$mount_target" | "$mount_target"/*)
+                printf 'process %s (%s), ' "${mount_process#/proc/}" "$(cat "$mount_process/comm" 2>/dev/null)"
+                break
+                ;;
+            esac
+        done
+    done
+    MOUNT_ESCAPED=$mount_escaped/ awk 'index($5, ENVIRON["MOUNT_ESCAPED"]) == 1 { printf "mount %s, ", $5 }' /proc/self/mountinfo
+}
+
+# mount_busy WORDS: ends with the names of those who keep it busy.
+mount_busy() {
+    mount_ours=$(readlink /proc/self/ns/mnt)
+    mount_names=$(mount_holders)
+    mount_names=${mount_names%, }
+    fail MOUNT_BUSY "$mount_target cannot be unmounted: it is in use by ${mount_names:-somebody who cannot be told ($1)}"
+}
+
+# mount_release: unmounts everything from the mount point. What is dead is let go of: its processes got errors already.
+mount_release() {
+    # The automount first: it would mount again at once.
+    for mount_name in "$mount_automount" "$mount_unit"; do
+        timeout 60 systemctl stop "$mount_name" >/dev/null 2>"$mount_log" || :
+    done
+    mount_rounds=0
+    while mount_mounted && [ "$mount_rounds" -lt 10 ]; do
+        if ! timeout -k 2 30 umount -- "$mount_target" 2>"$mount_log"; then
+            case $(mount_probe_words) in
+            *'not connected'*) umount -l -- "$mount_target" 2>"$mount_log" || return 1 ;;
+            *) return 1 ;;
+            esac
+        fi
+        mount_rounds=$((mount_rounds + 1))
+    done
+    ! mount_mounted
+}
+
+# mount_probe_words: why the file system does not answer; nothing when it does.
+mount_probe_words() { { timeout -k 1 5 stat -- "$mount_target/." >/dev/null; } 2>&1; }
+
+# mount_disable: neither unit is started at boot.
+mount_disable() {
+    for mount_name in "$mount_unit" "$mount_automount"; do
+        timeout 60 systemctl disable "$mount_name" >/dev/null 2>&1 || :
+    done
+}
+
+# mount_reload: systemd reads the units again.
+mount_reload() { timeout 60 systemctl daemon-reload >/dev/null 2>&1 || :; }
+
+# mount_unmake: the directories that we made, as far as they are empty.
+mount_unmake() {
+    [ -e "$mount_home/made" ] || return 0
+    while IFS= read -r mount_path; do rmdir -- "$mount_path" 2>/dev/null || :; done <"$mount_home/made"
+    rm -f "$mount_home/made"
+}

@@ -1,0 +1,89 @@
+import { type MountFacts, type MountTarget, wrongFiles } from "../mount";
+import { effectiveOptions } from "./options";
+
+/** The state of a mount that is as it should be. */
+export const asWanted = "mounted";
+
+/** What is wrong with a mount: in words, and what it takes to put it right. */
+export interface MountFinding {
+    /** {@link asWanted}, or some words such as `not mounted`. */
+    word: string;
+    /** `wait`: it is the right mount, and its server does not answer; it goes on by itself when that comes back. */
+    repair: "none" | "files" | "mount" | "wait";
+}
+
+/** Options that show in mountinfo as they are written, and the ones that hold without them. */
+const visible: Record<string, string> = { ro: "rw", nosuid: "suid", nodev: "dev", noexec: "exec" };
+
+/** Compares what was found with what is wanted. */
+export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
+    const stack = facts.entries.filter(({ type }) => type !== "autofs");
+    const top = stack.at(-1);
+    const waits = top === undefined && facts.entries.length > 0 && wanted.units.start !== wanted.units.mount;
+    if (top === undefined && !waits) return { word: "not mounted", repair: "mount" };
+    if (stack.length > 1) return { word: `mounted ${stack.length} times over each other`, repair: "mount" };
+    if (top !== undefined) {
+        if (!isRightType(wanted, top.type) || !isRightSource(wanted, facts, top.source)) {
+            return { word: `mounted from elsewhere: ${top.source} (${top.type})`, repair: "mount" };
+        }
+        if (facts.probe?.answer === "broken") {
+            return { word: `dead: ${facts.probe.words}`, repair: "mount" };
+        }
+        if (facts.probe?.answer === "silent") return { word: "does not answer", repair: "wait" };
+    }
+    const files = wrongFiles(wanted, facts);
+    const unit = `/${wanted.units.mount}`;
+    if (files.some((path) => path.endsWith(unit))) return { word: "unit changed", repair: "mount" };
+    if (files.some((path) => path.endsWith(".automount"))) return { word: "automount changed", repair: "mount" };
+    if (top !== undefined) {
+        const options = effectiveOptions(wanted.type, wanted.options);
+        const other = Object.keys(visible).filter(
+            (flag) => options.includes(flag) !== top.flags.includes(flag) && !isHarmless(wanted, flag, top.flags),
+        );
+        if (other.length > 0) {
+            const names = other.map((flag) => (top.flags.includes(flag) ? flag : visible[flag]));
+            return { word: `mounted with ${names.join(", ")}`, repair: "mount" };
+        }
+    }
+    if (files.length > 0) return { word: `changed: ${files.join(", ")}`, repair: "files" };
+    const enablement = facts.enablement.get(wanted.units.start);
+    if (enablement !== "enabled") return { word: "not enabled", repair: "files" };
+    if (facts.unfinished) return { word: "a change was interrupted", repair: "files" };
+    return { word: asWanted, repair: "none" };
+}
+
+/** FUSE sets nosuid and nodev by itself, and a bind mount takes them from where it comes. */
+function isHarmless({ type }: MountTarget, flag: string, found: readonly string[]): boolean {
+    return found.includes(flag) && (type === "sshfs" || type === "bind") && flag !== "ro";
+}
+
+function isRightType({ type, fsType }: MountTarget, found: string): boolean {
+    switch (type) {
+        case "bind":
+            return true;
+        case "block":
+            return fsType === undefined || found === fsType || found === "fuseblk";
+        case "sshfs":
+            return found === "fuse.sshfs";
+        case "nfs":
+        case "nfs4":
+            return found === "nfs" || found === "nfs4";
+        default:
+            return found === type || (type === "cifs" && found === "smb3");
+    }
+}
+
+function isRightSource({ type, source }: MountTarget, facts: MountFacts, found: string): boolean {
+    const bare = (text: string) => text.replace(/(?<=.)\/+$/, "");
+    switch (type) {
+        case "tmpfs":
+            return true;
+        case "bind":
+            // Whether it is the same directory, only the directory can tell.
+            return facts.root === undefined || facts.root.identity === facts.sourceIdentity;
+        case "block":
+            return found === facts.device;
+        default:
+            return bare(found) === bare(source);
+    }
+}

@@ -1,0 +1,126 @@
+import { effectiveOptions, type MountType, typeFacts } from "./options";
+import { udevName, unitName } from "./unit-name";
+
+/** Where an administrator's units lie. */
+export const unitDirectory = "/etc/systemd/system";
+
+/** What decides what the units of a mount say. */
+export interface UnitWish {
+    type: MountType;
+    /** As mount(8) takes it. */
+    source: string;
+    target: string;
+    /** Further options; those of the type come by themselves. */
+    options: readonly string[];
+    /** The file system of a block device; undefined lets the kernel find out. */
+    fsType: string | undefined;
+    automount: boolean;
+    requiredByDocker: boolean;
+    /** The resource's URN, for people who read the unit. */
+    owner: string;
+}
+
+/** A file on the machine. */
+export interface WantedFile {
+    path: string;
+    /** Octal. */
+    mode: string;
+    content: string;
+}
+
+/** The units of a mount. */
+export interface Units {
+    /** The unit that mounts. */
+    mount: string;
+    /** The unit that is enabled and started: the same, or the one that mounts on first use. */
+    start: string;
+    files: WantedFile[];
+    /** Files that a mount with other arguments may have. */
+    unwanted: string[];
+}
+
+/** What mounts: the second column of /etc/fstab. */
+export function whatOf(type: MountType, source: string): string {
+    if (type !== "block") return source;
+    const [, tag = "", value = ""] = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/.exec(source) ?? [];
+    return tag === "" ? source : `/dev/disk/by-${tag.toLowerCase()}/${udevName(value)}`;
+}
+
+/** The units that a machine needs for a mount. */
+export function unitsOf(wish: UnitWish): Units {
+    const { type, target, automount } = wish;
+    const network = typeFacts[type].network;
+    const mount = unitName(target, "mount");
+    const start = automount ? unitName(target, "automount") : mount;
+    const head = [
+        `# Written by pulumi-docker-fleet for ${wish.owner}.`,
+        "# The next `pulumi up` takes changes back.",
+        "[Unit]",
+        `Description=${escapeValue(target)} (pulumi-docker-fleet)`,
+    ];
+    const wantedBy = network ? "remote-fs.target" : "local-fs.target";
+    const install = ["", "[Install]", `WantedBy=${wantedBy}`, ""];
+    const mountUnit = [
+        ...head,
+        ...(network ? ["Wants=network-online.target", "After=network-online.target"] : []),
+        "",
+        "[Mount]",
+        `What=${escapeValue(whatOf(type, wish.source))}`,
+        `Where=${escapeValue(target)}`,
+        ...typeLine(wish),
+        ...optionsLine(wish),
+        "TimeoutSec=30",
+        ...(automount ? [""] : install),
+    ];
+    const automountUnit = [
+        ...head,
+        ...(network ? ["Wants=network-online.target", "After=network-online.target", "Before=remote-fs.target"] : []),
+        "",
+        "[Automount]",
+        `Where=${escapeValue(target)}`,
+        ...install,
+    ];
+    const file = (path: string, lines: string[]) => ({ path, mode: "0644", content: lines.join("\n") });
+    const automountPath = `${unitDirectory}/${unitName(target, "automount")}`;
+    const dropInPath = `${unitDirectory}/docker.service.d/mount-${mount}.conf`;
+    const files = [
+        file(`${unitDirectory}/${mount}`, mountUnit),
+        ...(automount ? [file(automountPath, automountUnit)] : []),
+        ...(wish.requiredByDocker ? [file(dropInPath, dockerDropIn(wish, start))] : []),
+    ];
+    const unwanted = [automountPath, dropInPath].filter((path) => !files.some((wanted) => wanted.path === path));
+    return { mount, start, files, unwanted };
+}
+
+/**
+ * Docker waits for the mount, and does not start where there is none. RequiresMountsFor= would stop Docker together with
+ * the mount; an assertion is looked at only when Docker starts.
+ */
+function dockerDropIn({ target, owner }: UnitWish, start: string): string[] {
+    return [
+        `# Written by pulumi-docker-fleet for ${owner}.`,
+        "[Unit]",
+        `Wants=${escapeValue(start)}`,
+        `After=${escapeValue(start)}`,
+        `AssertPathIsMountPoint=${escapeValue(target)}`,
+        "",
+    ];
+}
+
+function typeLine({ type, fsType }: UnitWish): string[] {
+    if (type === "bind") return ["Type=none"];
+    if (type === "block") return fsType === undefined ? [] : [`Type=${fsType}`];
+    return [`Type=${type === "sshfs" ? "fuse.sshfs" : type}`];
+}
+
+function optionsLine({ type, options }: UnitWish): string[] {
+    const all = effectiveOptions(type, options);
+    const isBind = type === "bind" && !all.includes("rbind");
+    const list = isBind && !all.includes("bind") ? ["bind", ...all] : all;
+    return list.length === 0 ? [] : [`Options=${escapeValue(list.join(","))}`];
+}
+
+/** A value as systemd takes it literally. */
+function escapeValue(text: string): string {
+    return text.replaceAll("%", "%%");
+}

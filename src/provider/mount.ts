@@ -1,0 +1,271 @@
+import { z } from "zod";
+import { FleetError } from "../errors";
+import {
+    applyMount,
+    homeOf,
+    type MountFacts,
+    type MountTarget,
+    observeMount,
+    removeMount,
+    requireSystemd,
+} from "../host/mount";
+import { type MountType, mountTypes, optionMistake } from "../host/mount/options";
+import { sourceMistake, targetMistake } from "../host/mount/source";
+import { asWanted, judge } from "../host/mount/state";
+import { unitsOf, whatOf } from "../host/mount/units";
+import type { Connection, Machine } from "../ssh";
+import { connectionSchema } from "./connection";
+import { define } from "./define";
+import { type Context, PartialFailure } from "./definition";
+import { isUnreachable } from "./errors";
+import { containsUnknown } from "./json";
+import { isSameMachine, openMachine, proxyHostKeysOf } from "./machine";
+import type { Problem } from "./validate";
+
+const line = (what: string) => z.string(what).regex(/^[^\r\n\0]+$/, `${what}, in one line`);
+
+const inputs = z.strictObject({
+    connection: connectionSchema,
+    type: z.enum(mountTypes, mountTypes.map((type) => `"${type}"`).join(", ")),
+    source: z.string("a text").optional(),
+    target: z.string("an absolute path"),
+    options: z.array(z.string('an option, such as "ro"'), "a list of options").default([]),
+    fsType: z
+        .string("the name of a file system")
+        .regex(/^[a-z0-9][a-z0-9._-]*$/, 'the name of a file system, such as "xfs"')
+        .optional(),
+    format: z.enum(["ext4"], '"ext4"').optional(),
+    owner: z
+        .string("an owner")
+        .regex(
+            /^[A-Za-z0-9_][\w.-]*(?::[A-Za-z0-9_][\w.-]*)?$/,
+            'a user, or user and group, such as "1000:1000" or "www-data"',
+        )
+        .optional(),
+    mode: z
+        .string("a mode")
+        .regex(/^[0-7]{3,4}$/, 'an octal number such as "0750"')
+        .optional(),
+    automount: z.boolean("true or false").default(false),
+    requiredByDocker: z.boolean("true or false").default(false),
+    credentials: z
+        .strictObject({
+            username: line("a user name"),
+            password: line("a password"),
+            domain: line("a domain").optional(),
+        })
+        .optional(),
+    // Not an argument of the class: the place where a refresh shows that the mount is not as it should be.
+    mount: z.string().default(asWanted),
+});
+
+/** The arguments of a Mount after the check. */
+export interface MountInputs {
+    connection: Connection;
+    type: MountType;
+    source?: string;
+    target: string;
+    options: string[];
+    fsType?: string;
+    format?: "ext4";
+    owner?: string;
+    mode?: string;
+    automount: boolean;
+    requiredByDocker: boolean;
+    credentials?: { username: string; password: string; domain?: string };
+    mount: string;
+}
+
+/** What is known of a Mount beyond its arguments. */
+export interface MountState {
+    /** The systemd unit. */
+    unit: string;
+    machineId: string;
+    hostKey: string;
+    proxyHostKeys?: Record<string, string>;
+    endpoint: string;
+}
+
+/** Storage that is mounted on a machine. */
+export const mount = define<MountInputs, MountState>({
+    kind: "Mount",
+    schemaVersion: 1,
+    inputs,
+    secrets: ["connection", "credentials"],
+    replaceOn: ["target"],
+
+    problems: (inputs) => problemsOf(inputs),
+
+    async observe(inputs, prior, context) {
+        const machine = await openMachine(inputs.connection, prior, context);
+        const wanted = wantedOf(inputs, context.urn);
+        const facts = await observeMount(machine, wanted, context);
+        return { inputs: asFound(inputs, wanted, facts), state: stateOf(machine, facts, wanted) };
+    },
+
+    async apply(inputs, prior, context) {
+        const machine = await openMachine(inputs.connection, prior, context);
+        const wanted = wantedOf(inputs, context.urn);
+        let facts = await observeMount(machine, wanted, context);
+        requireSystemd(facts, machine.name);
+        const isSame = isSameMachine(prior, facts.machineId, machine, context);
+        const id = `${facts.machineId}:${inputs.target}`;
+        const { repair } = judge(wanted, facts);
+        if (repair === "wait") throw silent(machine, wanted);
+        const isOurs = facts.owner === context.urn;
+        if (repair !== "none" || !isOurs || !isOwnedRight(inputs, facts)) {
+            const isManaged = isSame && prior !== undefined;
+            const action = repair === "mount" || !isOurs ? "mount" : "none";
+            try {
+                facts = await applyMount(machine, wanted, { action, isManaged, owner: context.urn }, context);
+            } catch (error) {
+                if (!isUnreachable(error)) throw error;
+                throw new PartialFailure(id, stateOf(machine, facts, wanted), error);
+            }
+            warnOf(machine, wanted, facts, context);
+        }
+        return { id, state: stateOf(machine, facts, wanted) };
+    },
+
+    async remove(state, context) {
+        const machine = await openMachine(state.connection, state, context);
+        await removeMount(machine, { target: state.target, owner: context.urn }, context);
+    },
+});
+
+function problemsOf(inputs: MountInputs): Problem[] {
+    const isKnown = (value: unknown) => !containsUnknown(value);
+    const { type, source, target, options, fsType, format, owner, mode, credentials } = inputs;
+    const problems: Problem[] = [];
+    const say = (path: PropertyKey[], problem: string | undefined, value?: unknown) => {
+        if (problem !== undefined) problems.push({ path, problem, value });
+    };
+    if (isKnown(target)) say(["target"], targetMistake(target), target);
+    if (!isKnown(type)) return problems;
+    if (isKnown(source) && isKnown(target)) {
+        say(["source"], sourceMistake(type, source, target), source);
+    }
+    if (Array.isArray(options)) {
+        options.forEach((option, index) => {
+            if (isKnown(option)) say(["options", index], optionMistake(type, option));
+        });
+    }
+    const only = (name: string, value: unknown, types: MountType[], hint = "") => {
+        if (value === undefined || types.includes(type)) return;
+        say([name], `it is for the type${types.length > 1 ? "s" : ""} ${types.join(", ")} only${hint}`);
+    };
+    only("fsType", fsType, ["block"]);
+    only("format", format, ["block"]);
+    only("credentials", credentials, ["cifs"]);
+    const local: MountType[] = ["bind", "tmpfs", "block"];
+    const hint = type === "nfs" || type === "nfs4" ? ": it is the server's business" : ": use the options uid and gid";
+    only("owner", owner, local, hint);
+    only("mode", mode, local, hint);
+    if (format !== undefined && type === "block") {
+        if (isKnown(source) && source?.startsWith("/dev/") === false) {
+            say(
+                ["format"],
+                "a device that is to be formatted is named by its path: an empty one has neither UUID nor LABEL",
+            );
+        }
+        if (isKnown(fsType) && isKnown(format) && fsType !== undefined && fsType !== format) {
+            say(["fsType"], "it is not what format makes");
+        }
+    }
+    return problems;
+}
+
+function wantedOf(inputs: MountInputs, urn: string): MountTarget {
+    const { type, target, credentials, owner, mode, format, requiredByDocker } = inputs;
+    const source = inputs.source ?? "tmpfs";
+    const fsType = inputs.fsType ?? format;
+    const secretFile = `${homeOf(target)}/credentials`;
+    const options = credentials === undefined ? inputs.options : [...inputs.options, `credentials=${secretFile}`];
+    const { automount } = inputs;
+    return {
+        type,
+        source,
+        device: type === "block" ? whatOf(type, source) : undefined,
+        target,
+        options,
+        fsType,
+        units: unitsOf({ type, source, target, options, fsType, automount, requiredByDocker, owner: urn }),
+        files:
+            credentials === undefined
+                ? []
+                : [{ path: secretFile, mode: "0600", content: credentialsFile(credentials) }],
+        format,
+        owner,
+        mode,
+        requiredByDocker,
+    };
+}
+
+/** As mount.cifs reads it. */
+function credentialsFile({ username, password, domain }: NonNullable<MountInputs["credentials"]>): string {
+    const lines = [
+        `username=${username}`,
+        `password=${password}`,
+        ...(domain === undefined ? [] : [`domain=${domain}`]),
+    ];
+    return `${lines.join("\n")}\n`;
+}
+
+/** The inputs as they are on the machine: where they differ from what was asked for, the engine shows drift. */
+function asFound(inputs: MountInputs, wanted: MountTarget, facts: MountFacts): MountInputs {
+    const { root } = facts;
+    return {
+        ...inputs,
+        ...(root === undefined || isOwner(inputs.owner, root) ? {} : { owner: `${root.user}:${root.group}` }),
+        ...(root === undefined || isMode(inputs.mode, root) ? {} : { mode: root.mode.padStart(4, "0") }),
+        mount: judge(wanted, facts).word,
+    };
+}
+
+function isOwnedRight({ owner, mode }: MountInputs, { root }: MountFacts): boolean {
+    return root === undefined || (isOwner(owner, root) && isMode(mode, root));
+}
+
+type Root = NonNullable<MountFacts["root"]>;
+
+function isOwner(owner: string | undefined, { uid, gid, user, group }: Root): boolean {
+    if (owner === undefined) return true;
+    const [wantedUser, wantedGroup] = owner.split(":");
+    return [uid, user].includes(wantedUser!) && (wantedGroup === undefined || [gid, group].includes(wantedGroup));
+}
+
+function isMode(mode: string | undefined, root: Root): boolean {
+    return mode === undefined || Number.parseInt(mode, 8) === Number.parseInt(root.mode, 8);
+}
+
+function warnOf(machine: Machine, { target }: MountTarget, facts: MountFacts, context: Context): void {
+    if (facts.hidden !== undefined) {
+        context.warn(
+            `${machine.name}: while nothing was mounted at ${target}, something was written there, which the mount hides now ` +
+                `(${facts.hidden}). \`mount --bind / /mnt\` shows it below /mnt.`,
+        );
+    }
+    if (facts.dockerDown) {
+        context.warn(`${machine.name}: ${target} is mounted, and docker.service does not start all the same.`);
+    }
+}
+
+function silent(machine: Machine, { source, target }: MountTarget): FleetError {
+    return new FleetError({
+        code: "MOUNT_SERVER_SILENT",
+        machine: machine.name,
+        step: `mount ${target}`,
+        message: `${source} is mounted, and does not answer. It was left as it is: it goes on by itself when the server is back.`,
+        cure: "Bring the server or the way to it back; or change source, where it is gone for good.",
+    });
+}
+
+function stateOf(machine: Machine, facts: MountFacts, { units }: MountTarget): MountState {
+    return {
+        unit: units.start,
+        machineId: facts.machineId,
+        hostKey: machine.hostKey,
+        ...proxyHostKeysOf(machine),
+        endpoint: `ssh://${machine.name}`,
+    };
+}

@@ -1,0 +1,48 @@
+import { mount } from "../../src/provider/mount";
+import type { Connection } from "../../src/ssh";
+import { DrivenResource } from "./resource";
+import type { Shell } from "./shell";
+
+/** A Mount without the engine. */
+export class MountResource extends DrivenResource {
+    constructor(name: string, args: { connection: Connection } & Record<string, unknown>) {
+        super(mount, "Mount", name, args);
+    }
+}
+
+/** Puts a public key of the lab's into the root account of the machine: how it logs in elsewhere. */
+export async function giveKey(shell: Shell, privateKey: string, server: { address: string; hostKey: string }) {
+    await shell.run(
+        "mkdir -p -m 0700 /root/.ssh; umask 077\n" +
+            `cat >/root/.ssh/id_ed25519 <<'END'\n${privateKey.trimEnd()}\nEND\n` +
+            `echo '${server.address} ${server.hostKey}' >/root/.ssh/known_hosts`,
+    );
+}
+
+/** An empty disk of 32 MiB: a loop device, since lab hosts share their kernel with this machine. */
+export class Disk {
+    /** @param name of the file behind it; one that is there already comes back with what is on it */
+    static async add(shell: Shell, name: string): Promise<Disk> {
+        const path = await shell.run(
+            `[ -e /var/tmp/${name}.img ] || truncate -s 32M /var/tmp/${name}.img
+            [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237
+            for i in $(seq 0 63); do [ -e /dev/loop$i ] || mknod /dev/loop$i b 7 $i; done
+            losetup --show -f /var/tmp/${name}.img`,
+        );
+        return new Disk(path);
+    }
+
+    private constructor(readonly path: string) {}
+
+    /** What udev would do, which is not in charge of a lab host's devices: the link in by-uuid. @returns the UUID */
+    async link(shell: Shell): Promise<string> {
+        const uuid = await shell.run(`blkid -p -o value -s UUID ${this.path}`);
+        await shell.run(`mkdir -p /dev/disk/by-uuid; ln -sf ${this.path} /dev/disk/by-uuid/${uuid}`);
+        return uuid;
+    }
+
+    /** Takes the disk out; it must not be mounted. Loop devices are the kernel's and outlive the lab host. */
+    async remove(shell: Shell): Promise<void> {
+        await shell.ask(`losetup -d ${this.path}`);
+    }
+}
