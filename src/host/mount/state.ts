@@ -1,5 +1,5 @@
 import { type MountFacts, type MountTarget, wrongFiles } from "../mount";
-import { effectiveOptions } from "./options";
+import { effectiveOptions, typeFacts } from "./options";
 
 /** The state of a mount that is as it should be. */
 export const asWanted = "mounted";
@@ -26,10 +26,8 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
         if (!isRightType(wanted, top.type) || !isRightSource(wanted, facts, top.source)) {
             return { word: `mounted from elsewhere: ${top.source} (${top.type})`, repair: "mount" };
         }
-        if (facts.probe?.answer === "broken") {
-            return { word: `dead: ${facts.probe.words}`, repair: "mount" };
-        }
-        if (facts.probe?.answer === "silent") return { word: "does not answer", repair: "wait" };
+        if (isAway(wanted, facts)) return { word: "does not answer", repair: "wait" };
+        if (facts.probe?.answer === "broken") return { word: `dead: ${facts.probe.words}`, repair: "mount" };
     }
     const files = wrongFiles(wanted, facts);
     const unit = `/${wanted.units.mount}`;
@@ -50,6 +48,12 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
     if (enablement !== "enabled") return { word: "not enabled", repair: "files" };
     if (facts.unfinished) return { word: "a change was interrupted", repair: "files" };
     return { word: asWanted, repair: "none" };
+}
+
+/** The server is away: it is waited for, or what was asked ended with an error after which sshfs connects again by itself. */
+function isAway({ type }: MountTarget, { probe }: MountFacts): boolean {
+    const isError = probe?.answer === "broken" && /Input\/output error|timed out/i.test(probe.words);
+    return probe?.answer === "silent" || (isError && typeFacts[type].network);
 }
 
 /** FUSE sets nosuid and nodev by itself, and a bind mount takes them from where it comes. */
