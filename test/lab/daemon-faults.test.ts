@@ -6,7 +6,7 @@ import { type Fault, Faults } from "../support/fault";
 import { describeLab } from "../support/levels";
 import { Shell } from "../support/shell";
 
-/** `FLEET_DAEMON_FAULTS=all`: every fault at every step, on all releases; about half an hour. */
+/** `FLEET_DAEMON_FAULTS=all`: every fault at every step, the releases taking turns, and every value and state on each. */
 const everything = process.env.FLEET_DAEMON_FAULTS === "all";
 
 /** Values that dockerd's own check of the file lets pass, and the daemon's words when it does not start with them. */
@@ -166,6 +166,12 @@ const cuts: Round[] = (Object.keys(works) as WorkName[]).map((work) => ({
     next: "again",
 }));
 
+/** Whose turn it is. 20.10 cannot be asked what it thinks of a file. */
+function turn(step: StepName, index: number): Release {
+    const release = releases[index % releases.length]!;
+    return step === "asking dockerd" && release === "bookworm" ? "trixie" : release;
+}
+
 const tested: Release[] = everything ? [...releases] : ["trixie"];
 
 describeLab.each(tested)("a change of the daemon that is disturbed, on %s", (release) => {
@@ -229,7 +235,7 @@ describeLab.each(tested)("a change of the daemon that is disturbed, on %s", (rel
         return await config.up({ environment: undefined, enableLiveRestoreFirst: false, ...wish });
     }
 
-    const rounds = everything ? [...matrix, ...cuts] : suite;
+    const rounds = everything ? [...matrix, ...cuts].filter(({ step }, index) => release === turn(step, index)) : suite;
     it.each(rounds.map((round) => [describeRound(round), round] as const))(
         "ends with a daemon that runs, its containers, and all that others have set: %s",
         async (_, { work, step, fault, next }) => {
