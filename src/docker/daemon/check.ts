@@ -58,6 +58,13 @@ export function wrongVersions(settings: Content, engine: string): Mistake[] {
             mistakes.push({ path: [key], problem: `it needs experimental: true before Docker ${version}` });
         }
     };
+    const profile = settings["seccomp-profile"];
+    if ((profile === "builtin" || profile === "unconfined") && major("23") < 0) {
+        mistakes.push({
+            path: ["seccomp-profile"],
+            problem: "it is a path before Docker 23, and the builtin one without it",
+        });
+    }
     needsExperimental("ip6tables", "27");
     needsExperimental("metrics-addr", "24");
     return mistakes;

@@ -126,7 +126,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
     "cgroup-parent": { schema: text("a cgroup"), change: "restart", sample: "docker.slice" },
     containerd: { schema: path, change: "restart", sample: "/run/containerd/containerd.sock" },
     "containerd-namespace": { schema: text("a namespace"), change: "restart", sample: "moby" },
-    "cpu-rt-period": { schema: count("a number of microseconds"), change: "restart", sample: 1_000_000 },
+    "cpu-rt-period": { schema: count("a number of microseconds"), change: "restart", sample: 0 },
     "cpu-rt-runtime": { schema: count("a number of microseconds"), change: "restart", sample: 0 },
     "cri-containerd": { schema: flag, change: "restart", sample: false },
     "data-root": {
@@ -150,7 +150,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
     "default-cgroupns-mode": {
         schema: z.enum(["host", "private"], '"host" or "private"'),
         change: "reload, sticky",
-        sample: "private",
+        sample: "host",
     },
     "default-gateway": { schema: address("an IP address"), change: "restart", sample: "172.17.0.1" },
     "default-gateway-v6": { schema: address("an IPv6 address"), change: "restart", sample: "fd00::1" },
@@ -165,7 +165,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
         change: "restart",
         since: "24",
         inner: true,
-        sample: { bridge: { "com.docker.network.driver.mtu": "1450" } },
+        sample: { ipvlan: { "com.docker.network.driver.mtu": "1450" } },
     },
     "default-runtime": { schema: text("a runtime"), change: "reload, sticky", default: "runc", sample: "runc" },
     "default-shm-size": {
@@ -230,7 +230,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
     },
     "fixed-cidr": { schema: cidr4('a network such as "172.17.0.0/17"'), change: "restart", sample: "172.17.0.0/17" },
     "fixed-cidr-v6": { schema: cidr6('a network such as "fd00:17::/64"'), change: "restart", sample: "fd00:17::/64" },
-    group: { schema: text("a group"), change: "restart", sample: "docker" },
+    group: { schema: text("a group"), change: "restart", sample: "root" },
     "host-gateway-ip": { schema: address("an IP address"), change: "restart", sample: "192.0.2.1" },
     "host-gateway-ips": {
         schema: z.array(address("an IP address"), "a list of IP addresses"),
@@ -246,7 +246,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
         change: "restart",
         sample: ["fd://"],
     },
-    icc: { schema: flag, change: "restart", sample: true },
+    icc: { schema: flag, change: "restart", sample: false },
     init: { schema: flag, change: "restart", sample: true },
     "init-path": { schema: path, change: "restart", sample: "/usr/bin/docker-init" },
     "insecure-registries": {
@@ -256,9 +256,9 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
         sample: ["registry.example.com:5000"],
     },
     ip: { schema: address("an IP address"), change: "restart", sample: "127.0.0.1" },
-    "ip-forward": { schema: flag, change: "restart", sample: true },
+    "ip-forward": { schema: flag, change: "restart", sample: false },
     "ip-forward-no-drop": { schema: flag, change: "restart", since: "28", sample: true },
-    "ip-masq": { schema: flag, change: "restart", sample: true },
+    "ip-masq": { schema: flag, change: "restart", sample: false },
     ip6tables: { schema: flag, change: "restart", sample: false },
     iptables: { schema: flag, change: "restart", sample: true },
     ipv6: { schema: flag, change: "restart", sample: false },
@@ -302,7 +302,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
     },
     mtu: { schema: positive("a number of bytes"), change: "restart", sample: 1450 },
     "network-control-plane-mtu": { schema: positive("a number of bytes"), change: "restart", sample: 1450 },
-    "network-diagnostic-port": { schema: count("a port"), change: "reload", sample: 0 },
+    "network-diagnostic-port": { schema: count("a port"), change: "reload", sample: 2000 },
     "no-new-privileges": { schema: flag, change: "restart", sample: true },
     "node-generic-resources": { schema: texts("a resource"), change: "restart", sample: ["gpu=UUID1"] },
     "nri-opts": {
@@ -357,7 +357,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
         inner: true,
         sample: { other: { path: "/usr/sbin/runc" } },
     },
-    "seccomp-profile": { schema: text('a path, "builtin" or "unconfined"'), change: "restart", sample: "builtin" },
+    "seccomp-profile": { schema: text('a path, "builtin" or "unconfined"'), change: "restart", sample: "unconfined" },
     "selinux-enabled": { schema: flag, change: "restart", sample: false },
     "shutdown-timeout": {
         schema: z
@@ -385,7 +385,7 @@ export const daemonKeys: { readonly [K in keyof DaemonSettings]-?: Key<NonNullab
     tlscert: { schema: path, change: "restart", sample: "/etc/docker/cert.pem" },
     tlskey: { schema: path, change: "restart", sample: "/etc/docker/key.pem" },
     tlsverify: { schema: flag, change: "restart", sample: false },
-    "userland-proxy": { schema: flag, change: "restart", sample: true },
+    "userland-proxy": { schema: flag, change: "restart", sample: false },
     "userland-proxy-path": { schema: path, change: "restart", sample: "/usr/sbin/docker-proxy" },
     "userns-remap": {
         schema: text('"default", a user, or user:group'),

@@ -188,7 +188,7 @@ export interface DaemonSettings {
         string,
         { path?: string; runtimeArgs?: string[]; runtimeType?: string; options?: Record<string, unknown> }
     >;
-    /** Seccomp profile of containers: a path, `"builtin"` or `"unconfined"`. Default: "builtin". Restart. */
+    /** Seccomp profile of containers: a path, since 23 also `"builtin"` or `"unconfined"`. Default: the builtin one. Restart. */
     "seccomp-profile"?: string;
     /** SELinux labels for containers. Default: false. Restart. */
     "selinux-enabled"?: boolean;

@@ -100,6 +100,11 @@ describe("engine versions", () => {
             "log-format: Docker has it since 25, this engine is 20.10.24+dfsg1",
             "metrics-addr: it needs experimental: true before Docker 24",
         ]);
+        const profile = { "seccomp-profile": "unconfined" };
+        expect(say(wrongVersions(profile, "20.10.24"))).toEqual([
+            "seccomp-profile: it is a path before Docker 23, and the builtin one without it",
+        ]);
+        expect(wrongVersions(profile, "26.1.5")).toEqual([]);
         expect(say(wrongVersions(settings, "28.5.2"))).toEqual([
             "oom-score-adjust: Docker has it no longer since 25, this engine is 28.5.2",
         ]);
