@@ -1,10 +1,17 @@
 import type { Lab } from "../lab";
-import type { Row } from "./figures";
+import { type Row, table } from "./figures";
 import { discard, freshHosts, talkative, traffic } from "./machines";
+import type { Part, Say } from "./part";
 import { stackOf } from "./stack";
 
 /** How often a host is connected to, and how many commands are started on it, in each operation of the real CLI. */
-export async function counts(lab: Lab, say: (line: string) => void): Promise<Row[]> {
+export const counts: Part = {
+    about: "connections and executions of a DockerHost",
+    measure: async (lab, say) =>
+        table(["per host, by its sshd's log", "connections", "executions", "goal"], await operations(lab, say)),
+};
+
+async function operations(lab: Lab, say: Say): Promise<Row[]> {
     const hosts = await freshHosts(lab, 1);
     const host = hosts[0]!;
     await talkative(host);

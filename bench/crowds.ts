@@ -1,8 +1,9 @@
 import type { Lab, LabHost } from "../lab";
 import { closeAllConnections, connect } from "../src/ssh";
 import { login } from "../test/support/docker-host";
-import type { Row } from "./figures";
+import { type Row, table } from "./figures";
 import { discard, freshHosts, talkative, traffic } from "./machines";
+import type { Part, Say } from "./part";
 import { stackOf } from "./stack";
 
 /** So many machines behind a jump host; few, since each is a lab host. */
@@ -12,7 +13,13 @@ const behind = 3;
 const crowd = 60;
 
 /** How servers fare at which many arrive: a jump host in front of several machines, and an address of many. */
-export async function crowds(lab: Lab, say: (line: string) => void): Promise<Row[]> {
+export const crowds: Part = {
+    about: "many machines behind a jump host, and at one address",
+    measure: async (lab, say) =>
+        table(["per server, by its sshd's log", "connections", "refused starts", "goal"], await arrivals(lab, say)),
+};
+
+async function arrivals(lab: Lab, say: Say): Promise<Row[]> {
     const hosts = await freshHosts(lab, behind + 1);
     try {
         const [bastion, ...machines] = hosts as [LabHost, ...LabHost[]];

@@ -2,8 +2,9 @@ import type { Lab, LabHost } from "../lab";
 import { closeAllConnections } from "../src/ssh";
 import { HostResource, login } from "../test/support/docker-host";
 import type { PulumiProject } from "../test/support/pulumi";
-import { alone, comparison, type Pairs, type Row, timed } from "./figures";
+import { againstPlain, alone, comparison, type Pairs, type Row, timed } from "./figures";
 import { discard, freshHosts } from "./machines";
+import type { Part, Say } from "./part";
 import * as plain from "./plain";
 import { idleStack, stackOf } from "./stack";
 
@@ -12,10 +13,13 @@ const far = 80;
 const installRounds = 3;
 const lookRounds = 5;
 
-type Say = (line: string) => void;
-
 /** The installs and refreshes, near and far, against plain ssh. */
-export async function durations(lab: Lab, say: Say): Promise<Row[]> {
+export const durations: Part = {
+    about: "installs and refreshes of DockerHosts against plain ssh",
+    measure: async (lab, say) => againstPlain(await all(lab, say)),
+};
+
+async function all(lab: Lab, say: Say): Promise<Row[]> {
     const rows: Row[] = [];
     for (const { count, delay } of [
         { count: 1, delay: 0 },

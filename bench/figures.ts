@@ -34,6 +34,11 @@ export function alone(name: string, values: number[]): Row {
     return [name, seconds(median(values)), "", "", ""];
 }
 
+/** Such lines as a table. */
+export function againstPlain(rows: readonly Row[]): string {
+    return table(["", "this package", "plain ssh", "ratio", "goal"], rows);
+}
+
 /** ms as text. */
 export function seconds(ms: number): string {
     return `${(ms / 1000).toFixed(2)} s`;

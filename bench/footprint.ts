@@ -1,12 +1,35 @@
 import { join } from "node:path";
 import { run } from "../lab/run";
 import { providerText } from "../src/resources/base";
-import { median } from "./figures";
+import { median, table } from "./figures";
+import type { Part } from "./part";
 
 const rounds = 9;
 
+/** What the package costs the provider process, and each resource in the state. */
+export const footprint: Part = {
+    about: "time and memory that the package adds to the provider process",
+    async measure() {
+        const size = await sizes();
+        const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+        const rows = [
+            ["when it is loaded", `${size.load.toFixed(0)} ms`, megabytes(size.memory), "≤ 150 ms"],
+            [
+                "with what the first operation on a machine loads",
+                `${size.loadInUse.toFixed(0)} ms`,
+                megabytes(size.memoryInUse),
+                "",
+            ],
+        ];
+        return [
+            table(["what the package adds to the provider process", "time", "memory", "goal"], rows),
+            `\`__provider\` in each resource: ${providerTextBytes()} bytes (goal: ≤ 64).`,
+        ].join("\n\n");
+    },
+};
+
 /** What this package adds to the process in which Pulumi runs providers. */
-export interface Footprint {
+interface Footprint {
     /** Loading the provider, in ms. */
     load: number;
     /** Memory of the process with the provider minus that without, in bytes. */
@@ -17,7 +40,7 @@ export interface Footprint {
 }
 
 /** Medians over several processes of each kind, in turn. */
-export async function footprint(): Promise<Footprint> {
+async function sizes(): Promise<Footprint> {
     const kinds = { empty: [], idle: [provider], used: [provider, "ssh2"] };
     const found = { empty: [] as Sample[], idle: [] as Sample[], used: [] as Sample[] };
     for (let round = 0; round < rounds; round++) {
@@ -46,6 +69,6 @@ async function sample(modules: string[]): Promise<Sample> {
 }
 
 /** The longest text by which a resource names its provider, in bytes. */
-export function providerTextBytes(): number {
+function providerTextBytes(): number {
     return Buffer.byteLength(providerText("host"));
 }

@@ -1,4 +1,4 @@
-import type { Lab, LabHost } from "../lab";
+import type { Lab, LabHost, Layer } from "../lab";
 
 /** What sshd says about itself: connections that were made to it, and commands that were started on them. */
 export interface Traffic {
@@ -8,12 +8,12 @@ export interface Traffic {
     refused: number;
 }
 
-/** Starts hosts that have never seen Docker and waits until they have nothing left to do of their own. */
-export async function freshHosts(lab: Lab, count: number, delay = 0): Promise<LabHost[]> {
+/** Starts hosts that have never seen Docker, unless a layer has it, and waits until they have nothing left to do of their own. */
+export async function freshHosts(lab: Lab, count: number, delay = 0, layer?: Layer): Promise<LabHost[]> {
     const names = Array.from({ length: count }, () => lab.uniqueName("bench"));
     return await Promise.all(
         names.map(async (name) => {
-            const host = await lab.up(name, { release: "trixie" });
+            const host = await lab.up(name, { release: "trixie", layer });
             await host.exec("systemctl is-system-running --wait");
             if (delay > 0) await host.delay(delay);
             return host;

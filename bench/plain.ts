@@ -18,3 +18,11 @@ export async function probe(hosts: readonly LabHost[]): Promise<void> {
     const looks = await Promise.all(hosts.map((host) => run("ssh", [...host.sshArguments(), "sh -s"], { input })));
     for (const { stdout } of looks) if (!/engine/.test(stdout)) throw new Error(`no engine was found:\n${stdout}`);
 }
+
+/** An edit of daemon.json as a person would make it, and then a reload or a restart. */
+export async function editDaemon(host: LabHost, edit: string, action: "reload" | "restart"): Promise<void> {
+    await run("ssh", [
+        ...host.sshArguments(),
+        `sed -i '${edit}' /etc/docker/daemon.json && systemctl ${action} docker`,
+    ]);
+}

@@ -38,3 +38,16 @@ export async function idleStack(): Promise<PulumiProject> {
         `,
     });
 }
+
+/** A Pulumi program with the DaemonConfig of a lab host; its settings are the stack's configuration. */
+export async function daemonStack(lab: Lab, host: LabHost): Promise<PulumiProject> {
+    return await PulumiProject.create({
+        name: "bench",
+        program: `
+            import * as pulumi from "@pulumi/pulumi";
+            import { DaemonConfig } from "pulumi-docker-fleet";
+            const settings = new pulumi.Config().requireObject<object>("settings");
+            new DaemonConfig("daemon", { connection: ${JSON.stringify(login(lab, host, "root"))}, settings });
+        `,
+    });
+}
