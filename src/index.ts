@@ -6,6 +6,7 @@
 
 export type { ApiAccess } from "./docker/access";
 export { type DockerClientHost, dockerClient } from "./docker/client";
+export { hardened } from "./docker/daemon/hardened";
 export type { DaemonSettings } from "./docker/daemon/settings";
 export type { Shell } from "./docker/shells";
 export { type ErrorCode, errorCodes, FleetError, type FleetErrorDetails } from "./errors";

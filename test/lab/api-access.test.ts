@@ -3,33 +3,13 @@ import Docker from "dockerode";
 import { Lab, type LabHost, releases } from "../../lab";
 import { tlsCa, tlsCert } from "../../src/provider";
 import { closeAllConnections } from "../../src/ssh";
+import { type Certificate, makeCertificate, signer } from "../support/certificates";
 import { Daemon, DaemonResource } from "../support/daemon";
 import { DockerCli } from "../support/docker-cli";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
 import { Shell } from "../support/shell";
 import { plainRequest as plain, Stranger } from "../support/stranger";
-
-interface Certificate {
-    certificate: string;
-    privateKey: string;
-    bundle: string;
-    intermediates: string;
-}
-
-/** An authority or a certificate, made by its resource. */
-async function make(provider: typeof tlsCa, args: object, before?: Certificate): Promise<Certificate> {
-    const { inputs, failures } = await provider.check({}, { ...args });
-    expect(failures).toEqual([]);
-    const olds = before as unknown as Record<string, unknown>;
-    const { outs } = before ? await provider.update("id", olds, inputs) : await provider.create(inputs);
-    return outs as unknown as Certificate;
-}
-const signer = ({ certificate, privateKey, intermediates }: Certificate) => ({
-    certificate,
-    privateKey,
-    intermediates,
-});
 
 describeLab.each(releases)("the API over TCP on %s", (release) => {
     let lab: Lab;
@@ -83,9 +63,9 @@ describeLab.each(releases)("the API over TCP on %s", (release) => {
         daemon = new Daemon(shell);
         await daemon.run({ keeps: "unless-stopped" });
         config = new DaemonResource("web", { connection: login(lab, host) });
-        ca = await make(tlsCa, { commonName: "ca" });
-        server = await make(tlsCert, serverArgs());
-        client = await make(tlsCert, { commonName: "admin", use: "client", authority: signer(ca) });
+        ca = await makeCertificate(tlsCa, { commonName: "ca" });
+        server = await makeCertificate(tlsCert, serverArgs());
+        client = await makeCertificate(tlsCert, { commonName: "admin", use: "client", authority: signer(ca) });
         stranger = new Stranger(host.address, 2376);
     });
 
@@ -110,8 +90,12 @@ describeLab.each(releases)("the API over TCP on %s", (release) => {
         expect(await docker(client, "version", "--format", "'{{.Server.Version}}'")).toBe(version);
         expect(await docker(undefined, "version")).toMatch(/^refused:/);
         expect(await docker(server, "version")).toMatch(/^refused:/);
-        const other = await make(tlsCa, { commonName: "ca" });
-        const foreign = await make(tlsCert, { commonName: "admin", use: "client", authority: signer(other) });
+        const other = await makeCertificate(tlsCa, { commonName: "ca" });
+        const foreign = await makeCertificate(tlsCert, {
+            commonName: "admin",
+            use: "client",
+            authority: signer(other),
+        });
         expect(await docker(foreign, "version")).toMatch(/^refused:/);
     });
 
@@ -169,12 +153,12 @@ describeLab.each(releases)("the API over TCP on %s", (release) => {
     it("changes certificates, the authority's too, without stopping a container and without locking anybody out", async () => {
         const containers = await daemon.processes();
         const [old, oldCa] = [client, ca];
-        server = await make(tlsCert, serverArgs({ hosts: [host.address, "localhost"] }), server);
+        server = await makeCertificate(tlsCert, serverArgs({ hosts: [host.address, "localhost"] }), server);
         await config.up({ api: { tcp: { tls: tls() } } });
         const serial = await shown();
-        ca = await make(tlsCa, { commonName: "ca", rotate: "2" }, ca);
-        server = await make(tlsCert, serverArgs({ hosts: [host.address, "localhost"] }), server);
-        client = await make(tlsCert, { commonName: "admin", use: "client", authority: signer(ca) }, client);
+        ca = await makeCertificate(tlsCa, { commonName: "ca", rotate: "2" }, ca);
+        server = await makeCertificate(tlsCert, serverArgs({ hosts: [host.address, "localhost"] }), server);
+        client = await makeCertificate(tlsCert, { commonName: "admin", use: "client", authority: signer(ca) }, client);
         await config.up({ api: { tcp: { tls: tls() } } });
         expect(config.outputs.plan).toBe("restart; live-restore is on, 1 container keeps running");
         expect(await shown()).not.toBe(serial);
@@ -194,7 +178,7 @@ describeLab.each(releases)("the API over TCP on %s", (release) => {
         const [file, serial, containers] = [await daemon.file(), await shown(), await daemon.processes()];
         const files = await shell.run("cd /etc/docker/docker-fleet-tls && sha256sum *");
         const good = server;
-        server = await make(tlsCert, serverArgs({ hosts: [host.address] }), server);
+        server = await makeCertificate(tlsCert, serverArgs({ hosts: [host.address] }), server);
         const wrong = { ...settings, "seccomp-profile": "/nonsense" };
         const failed = config.up({ settings: wrong, api: { tcp: { tls: tls() } } });
         await expect(failed).rejects.toThrow(/DAEMON_CONFIG_FAILED.*Everything is as it was before/s);
