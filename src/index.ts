@@ -22,7 +22,7 @@ export {
 } from "./resources/daemon-config";
 export { DockerHost, type DockerHostArgs } from "./resources/docker-host";
 export type { HardeningArgs } from "./resources/hardening";
-export { Mount, type MountArgs, type MountCredentialsArgs } from "./resources/mount";
+export { Mount, type MountArgs, type MountCredentialsArgs, type MountServerArgs } from "./resources/mount";
 export { SshKey, type SshKeyArgs } from "./resources/ssh-key";
 export { TlsAuthority, type TlsAuthorityArgs, type TlsKeyAlgorithm } from "./resources/tls-authority";
 export { TlsCertificate, type TlsCertificateArgs, type TlsSignerArgs } from "./resources/tls-certificate";

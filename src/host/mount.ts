@@ -54,6 +54,8 @@ export interface MountTarget {
     units: Units;
     /** Files that belong to it besides its units. */
     files: readonly WantedFile[];
+    /** Files that were written before and have to be as they were then. */
+    kept: readonly { path: string; sum: string }[];
     /** What an empty device is formatted with. */
     format: string | undefined;
     owner: string | undefined;
@@ -180,16 +182,18 @@ export function requireSystemd(facts: MountFacts, machine: string): void {
 }
 
 /** The files that have to be as they are wanted, and those that have to be absent. */
-export function wrongFiles({ units, files }: MountTarget, facts: MountFacts): string[] {
-    const wrong = [...units.files, ...files].filter(
-        ({ path, content }) => facts.files.get(path) !== createHash("sha256").update(content).digest("hex"),
-    );
+export function wrongFiles({ units, files, kept }: MountTarget, facts: MountFacts): string[] {
+    const sums = [...units.files, ...files].map(({ path, content }) => ({
+        path,
+        sum: createHash("sha256").update(content).digest("hex"),
+    }));
+    const wrong = [...sums, ...kept].filter(({ path, sum }) => facts.files.get(path) !== sum);
     const left = units.unwanted.filter((path) => (facts.files.get(path) ?? "absent") !== "absent");
     return [...wrong.map(({ path }) => path), ...left];
 }
 
-function pathsOf({ units, files }: MountTarget): string[] {
-    return [...units.files.map(({ path }) => path), ...files.map(({ path }) => path), ...units.unwanted];
+function pathsOf({ units, files, kept }: MountTarget): string[] {
+    return [...[...units.files, ...files, ...kept].map(({ path }) => path), ...units.unwanted];
 }
 
 function homeName(target: string): string {

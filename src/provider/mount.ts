@@ -12,7 +12,7 @@ import {
 import { type MountType, mountTypes, optionMistake } from "../host/mount/options";
 import { sourceMistake, targetMistake } from "../host/mount/source";
 import { asWanted, judge } from "../host/mount/state";
-import { unitsOf, whatOf } from "../host/mount/units";
+import { unitsOf, type WantedFile, whatOf } from "../host/mount/units";
 import type { Connection, Machine } from "../ssh";
 import { connectionSchema } from "./connection";
 import { define } from "./define";
@@ -20,6 +20,15 @@ import { type Context, PartialFailure } from "./definition";
 import { isUnreachable } from "./errors";
 import { containsUnknown } from "./json";
 import { isSameMachine, openMachine, proxyHostKeysOf } from "./machine";
+import {
+    type Admission,
+    admit,
+    dismiss,
+    keyPaths,
+    type ServerSource,
+    type ServerState,
+    serverOptions,
+} from "./mount/server";
 import type { Problem } from "./validate";
 
 const line = (what: string) => z.string(what).regex(/^[^\r\n\0]+$/, `${what}, in one line`);
@@ -27,7 +36,21 @@ const line = (what: string) => z.string(what).regex(/^[^\r\n\0]+$/, `${what}, in
 const inputs = z.strictObject({
     connection: connectionSchema,
     type: z.enum(mountTypes, mountTypes.map((type) => `"${type}"`).join(", ")),
-    source: z.string("a text").optional(),
+    source: z
+        .union([
+            z.string("a text"),
+            z.strictObject({
+                host: connectionSchema,
+                path: z
+                    .string("an absolute path")
+                    .regex(/^\/[^\0-\x1f\x7f\\]*$/, "an absolute path without control characters and backslashes"),
+                address: z
+                    .string("an address")
+                    .regex(/^[A-Za-z0-9][\w.-]*$|^[0-9A-Fa-f:]+$/, "a host name or address alone")
+                    .optional(),
+            }),
+        ])
+        .optional(),
     target: z.string("an absolute path"),
     options: z.array(z.string('an option, such as "ro"'), "a list of options").default([]),
     fsType: z
@@ -63,7 +86,7 @@ const inputs = z.strictObject({
 export interface MountInputs {
     connection: Connection;
     type: MountType;
-    source?: string;
+    source?: string | ServerSource;
     target: string;
     options: string[];
     fsType?: string;
@@ -80,6 +103,8 @@ export interface MountInputs {
 export interface MountState {
     /** The systemd unit. */
     unit: string;
+    /** The other machine, where the source is one. */
+    server?: ServerState;
     machineId: string;
     hostKey: string;
     proxyHostKeys?: Record<string, string>;
@@ -91,47 +116,76 @@ export const mount = define<MountInputs, MountState>({
     kind: "Mount",
     schemaVersion: 1,
     inputs,
-    secrets: ["connection", "credentials"],
+    secrets: ["connection", "credentials", "source.host"],
     replaceOn: ["target"],
 
     problems: (inputs) => problemsOf(inputs),
 
     async observe(inputs, prior, context) {
         const machine = await openMachine(inputs.connection, prior, context);
-        const wanted = wantedOf(inputs, context.urn);
+        const wanted = wantedOf(inputs, context.urn, prior?.server);
         const facts = await observeMount(machine, wanted, context);
-        return { inputs: asFound(inputs, wanted, facts), state: stateOf(machine, facts, wanted) };
+        return { inputs: asFound(inputs, wanted, facts), state: stateOf(machine, facts, wanted, prior?.server) };
     },
 
     async apply(inputs, prior, context) {
         const machine = await openMachine(inputs.connection, prior, context);
-        const wanted = wantedOf(inputs, context.urn);
+        let wanted = wantedOf(inputs, context.urn, prior?.server);
         let facts = await observeMount(machine, wanted, context);
         requireSystemd(facts, machine.name);
         const isSame = isSameMachine(prior, facts.machineId, machine, context);
         const id = `${facts.machineId}:${inputs.target}`;
-        const { repair } = judge(wanted, facts);
-        if (repair === "wait") throw silent(machine, wanted);
-        const isOurs = facts.owner === context.urn;
-        if (repair !== "none" || !isOurs || !isOwnedRight(inputs, facts)) {
-            const isManaged = isSame && prior !== undefined;
-            const action = repair === "mount" || !isOurs ? "mount" : "none";
-            try {
+        const known = isSame ? prior?.server : undefined;
+        const admission = await admissionOf(inputs, facts, known, context);
+        wanted = wantedOf(inputs, context.urn, admission?.state, admission?.file);
+        const state = () => stateOf(machine, facts, wanted, admission?.state);
+        try {
+            const { repair } = judge(wanted, facts);
+            if (repair === "wait") throw silent(machine, wanted);
+            const isOurs = facts.owner === context.urn;
+            if (repair !== "none" || !isOurs || !isOwnedRight(inputs, facts)) {
+                const isManaged = isSame && prior !== undefined;
+                const action = repair === "mount" || !isOurs ? "mount" : "none";
                 facts = await applyMount(machine, wanted, { action, isManaged, owner: context.urn }, context);
-            } catch (error) {
-                if (!isUnreachable(error)) throw error;
-                throw new PartialFailure(id, stateOf(machine, facts, wanted), error);
+                warnOf(machine, wanted, facts, context);
             }
-            warnOf(machine, wanted, facts, context);
+        } catch (error) {
+            // The script goes on to its end without us: the key may be in use.
+            if (isUnreachable(error)) throw new PartialFailure(id, state(), error);
+            await admission?.undo();
+            throw error;
         }
-        return { id, state: stateOf(machine, facts, wanted) };
+        await admission?.settle();
+        if (
+            known !== undefined &&
+            typeof prior?.source === "object" &&
+            known.publicKey !== admission?.state.publicKey
+        ) {
+            await dismiss(prior.source.host, known, context);
+        }
+        return { id, state: state() };
     },
 
     async remove(state, context) {
         const machine = await openMachine(state.connection, state, context);
         await removeMount(machine, { target: state.target, owner: context.urn }, context);
+        if (typeof state.source === "object" && state.server !== undefined) {
+            await dismiss(state.source.host, state.server, context);
+        }
     },
 });
+
+/** Makes the other machine let this one in, where the source is another machine. */
+async function admissionOf(
+    { source, target, options }: MountInputs,
+    facts: MountFacts,
+    prior: ServerState | undefined,
+    context: Context,
+): Promise<Admission | undefined> {
+    if (typeof source !== "object") return undefined;
+    const mount = { machineId: facts.machineId, target, isReadOnly: options.includes("ro") };
+    return admit(source, mount, facts.files.get(keyPaths(target).identity), prior, context);
+}
 
 function problemsOf(inputs: MountInputs): Problem[] {
     const isKnown = (value: unknown) => !containsUnknown(value);
@@ -142,7 +196,9 @@ function problemsOf(inputs: MountInputs): Problem[] {
     };
     if (isKnown(target)) say(["target"], targetMistake(target), target);
     if (!isKnown(type)) return problems;
-    if (isKnown(source) && isKnown(target)) {
+    if (typeof source === "object") {
+        if (type !== "sshfs") say(["source"], "another machine is a source for the type sshfs only");
+    } else if (isKnown(source) && isKnown(target)) {
         say(["source"], sourceMistake(type, source, target), source);
     }
     if (Array.isArray(options)) {
@@ -162,7 +218,7 @@ function problemsOf(inputs: MountInputs): Problem[] {
     only("owner", owner, local, hint);
     only("mode", mode, local, hint);
     if (format !== undefined && type === "block") {
-        if (isKnown(source) && source?.startsWith("/dev/") === false) {
+        if (typeof source === "string" && isKnown(source) && !source.startsWith("/dev/")) {
             say(
                 ["format"],
                 "a device that is to be formatted is named by its path: an empty one has neither UUID nor LABEL",
@@ -175,13 +231,26 @@ function problemsOf(inputs: MountInputs): Problem[] {
     return problems;
 }
 
-function wantedOf(inputs: MountInputs, urn: string): MountTarget {
-    const { type, target, credentials, owner, mode, format, requiredByDocker } = inputs;
-    const source = inputs.source ?? "tmpfs";
+/** @param server what is known of the other machine @param keyFile the private key, if it is a new one */
+function wantedOf(inputs: MountInputs, urn: string, server?: ServerState, keyFile?: WantedFile): MountTarget {
+    const { type, target, credentials, owner, mode, format, requiredByDocker, automount } = inputs;
+    const source = sourceOf(inputs, server);
     const fsType = inputs.fsType ?? format;
-    const secretFile = `${homeOf(target)}/credentials`;
-    const options = credentials === undefined ? inputs.options : [...inputs.options, `credentials=${secretFile}`];
-    const { automount } = inputs;
+    const files: WantedFile[] = [];
+    const kept: MountTarget["kept"][number][] = [];
+    const options = [...inputs.options];
+    if (credentials !== undefined) {
+        const path = `${homeOf(target)}/credentials`;
+        options.push(`credentials=${path}`);
+        files.push({ path, mode: "0600", content: credentialsFile(credentials) });
+    }
+    if (typeof inputs.source === "object") {
+        const { identity, knownHosts } = keyPaths(target);
+        options.push(...serverOptions(target, server?.port ?? 22));
+        files.push({ path: knownHosts, mode: "0600", content: server?.knownHosts ?? "" });
+        if (keyFile === undefined) kept.push({ path: identity, sum: server?.keySum ?? "" });
+        else files.push(keyFile);
+    }
     return {
         type,
         source,
@@ -190,15 +259,18 @@ function wantedOf(inputs: MountInputs, urn: string): MountTarget {
         options,
         fsType,
         units: unitsOf({ type, source, target, options, fsType, automount, requiredByDocker, owner: urn }),
-        files:
-            credentials === undefined
-                ? []
-                : [{ path: secretFile, mode: "0600", content: credentialsFile(credentials) }],
+        files,
+        kept,
         format,
         owner,
         mode,
         requiredByDocker,
     };
+}
+
+function sourceOf({ source }: MountInputs, server: ServerState | undefined): string {
+    if (typeof source !== "object") return source ?? "tmpfs";
+    return server?.source ?? `${source.address ?? source.host.host}:${source.path}`;
 }
 
 /** As mount.cifs reads it. */
@@ -260,9 +332,15 @@ function silent(machine: Machine, { source, target }: MountTarget): FleetError {
     });
 }
 
-function stateOf(machine: Machine, facts: MountFacts, { units }: MountTarget): MountState {
+function stateOf(
+    machine: Machine,
+    facts: MountFacts,
+    { units }: MountTarget,
+    server: ServerState | undefined,
+): MountState {
     return {
         unit: units.start,
+        ...(server === undefined ? {} : { server }),
         machineId: facts.machineId,
         hostKey: machine.hostKey,
         ...proxyHostKeysOf(machine),

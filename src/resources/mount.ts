@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { FleetResource } from "./base";
+import { completeConnection, FleetResource } from "./base";
 import type { ConnectionArgs } from "./connection";
 
 /** With what a CIFS server lets a mount in. */
@@ -10,6 +10,24 @@ export interface MountCredentialsArgs {
     password: pulumi.Input<string>;
     /** The domain or workgroup. Default: none. */
     domain?: pulumi.Input<string>;
+}
+
+/** A directory of another machine, for sshfs. */
+export interface MountServerArgs {
+    /**
+     * The other machine: a {@link DockerHost} or anything else with an output `connection`, or how to reach it. Its login
+     * user is the one whose rights count there. A key pair of this one mount is made; the machine gets its private half, and
+     * the other one lets it in for files alone (sftp), until the mount is deleted.
+     */
+    host: pulumi.Input<ConnectionArgs> | { readonly connection: pulumi.Output<ConnectionArgs> };
+    /** The directory there: an absolute path. */
+    path: pulumi.Input<string>;
+    /**
+     * The address under which the machine reaches the other one, e.g. in a private network.
+     *
+     * Default: the one that `host` is reached at from here
+     */
+    address?: pulumi.Input<string>;
 }
 
 /** Arguments of {@link Mount}. */
@@ -27,9 +45,10 @@ export interface MountArgs {
     type: pulumi.Input<"bind" | "tmpfs" | "block" | "sshfs" | "nfs" | "nfs4" | "cifs">;
     /**
      * Where it comes from. bind: an absolute path. block: `"UUID=…"`, `"LABEL=…"`, `"PARTUUID=…"`, `"PARTLABEL=…"` or a path
-     * below /dev. sshfs: `"user@host:/path"`. nfs and nfs4: `"server:/path"`. cifs: `"//server/share"`. tmpfs has none.
+     * below /dev. sshfs: `{ host: other, path: "/path" }` for another machine that Pulumi can reach, which needs no keys of
+     * yours; or `"user@host:/path"`. nfs and nfs4: `"server:/path"`. cifs: `"//server/share"`. tmpfs has none.
      */
-    source?: pulumi.Input<string>;
+    source?: pulumi.Input<string> | MountServerArgs;
     /**
      * The directory to mount on: an absolute path without links. It is made where it is missing; one that is there has to be
      * empty when it is mounted first. Another one makes a new mount in place of the old one.
@@ -142,9 +161,22 @@ export class Mount extends FleetResource {
     }
 }
 
-/** The arguments with the credentials as a secret, whether or not the program says so. */
+/** The arguments with their secrets as secrets, whether or not the program says so, and a machine as its connection. */
 function secretly(args: MountArgs): MountArgs {
-    return args.credentials === undefined ? args : { ...args, credentials: pulumi.secret(args.credentials) };
+    const { credentials, source } = args;
+    return {
+        ...args,
+        ...(credentials === undefined ? {} : { credentials: pulumi.secret(credentials) }),
+        ...(isServer(source) ? { source: { ...source, host: completeConnection(connectionOf(source.host)) } } : {}),
+    };
+}
+
+function isServer(source: MountArgs["source"]): source is MountServerArgs {
+    return typeof source === "object" && "host" in source && "path" in source && !pulumi.Output.isInstance(source);
+}
+
+function connectionOf(host: MountServerArgs["host"]): pulumi.Input<ConnectionArgs> {
+    return "connection" in host ? host.connection : host;
 }
 
 const kind = {

@@ -189,11 +189,23 @@ describe("the arguments of a Mount", () => {
         [{ type: "nfs4", source: "s:/x", owner: "1" }, /argument owner: it is for the types bind, tmpfs, block only/],
         [{ type: "block", source: "UUID=1", format: "ext4" }, /argument format: a device that is to be formatted/],
         [{ type: "tmpfs", options: ["ro", "sise=1"] }, /argument options\[1\]: tmpfs has no option sise/],
+        [
+            { type: "nfs4", source: { host: connection, path: "/x" } },
+            /argument source: another machine is a source for/,
+        ],
+        [{ type: "sshfs", source: { host: connection, path: "x" } }, /argument source.*expected an absolute path/],
         [{ type: "tmpfs", mode: "rwx" }, /argument mode: expected an octal number/],
     ])("%j are refused", async (args, words) => {
         const found = await reasons(args);
         expect(found).toHaveLength(1);
         expect(found[0]).toMatch(words);
+    });
+
+    it("may be another machine, also one of which not all is known yet", async () => {
+        const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+        expect(await reasons({ type: "sshfs", source: { host: connection, path: "/x" } })).toEqual([]);
+        expect(await reasons({ type: "sshfs", source: { host: { host: unknown }, path: "/x" } })).toEqual([]);
+        expect(await reasons({ type: "sshfs", source: unknown })).toEqual([]);
     });
 
     it("never show a password", async () => {
