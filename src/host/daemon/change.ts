@@ -126,7 +126,9 @@ export function prepare(facts: DaemonFacts, asked: DaemonWish, owner: Owner, mac
     const end: OwnerRecord | undefined = nobody
         ? undefined
         : { owner: owner.urn, claims, ...(created ? { created } : {}) };
-    const files = [...certificates, ...fileChanges(facts, file, wanted, nobody && created), ...units];
+    // A step before the last writes the file too, also where it is right already.
+    const passes = !staged && plan.steps.length > 1;
+    const files = [...certificates, ...fileChanges(facts, file, wanted, nobody && created, passes), ...units];
     const steps = staged ? stagedSteps(files) : stepsOf(plan, files, situation, ours, facts, units);
     const text = staged && (files.length > 0 || plan.action !== "none") ? stagedText(plan) : plan.text;
     if (steps.length === 0 && !facts.unfinished && sameContent(record, end)) return { change: undefined, plan: text };
@@ -278,10 +280,11 @@ function refuseMistakes(
 }
 
 /** The change of daemon.json, if there is one. A file without settings is left, unless it came with us and shall go with us. */
-function fileChanges(facts: DaemonFacts, file: Content, wanted: Content, goes: boolean): FileChange[] {
+function fileChanges(facts: DaemonFacts, file: Content, wanted: Content, goes: boolean, passes: boolean): FileChange[] {
     const absent = facts.file.sum === "absent";
     const shallBeAbsent = Object.keys(wanted).length === 0 && (absent || goes);
-    if (shallBeAbsent ? absent : !absent && sameContent(file, wanted) && facts.file.content.trim() !== "") return [];
+    const isRight = shallBeAbsent ? absent : !absent && sameContent(file, wanted) && facts.file.content.trim() !== "";
+    if (isRight && !passes) return [];
     return [shallBeAbsent ? { path: daemonFile, content: undefined, mode: "0644" } : fileWith(facts, wanted)];
 }
 
