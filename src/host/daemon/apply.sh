@@ -266,8 +266,32 @@ daemon_survivors() {
 
 # --- the transaction -------------------------------------------------------------------------------------------------
 
+# daemon_is_ours PATH: the file has a content that this change has given it, or that was there before.
+daemon_is_ours() {
+    for daemon_known in "$DAEMON_CHANGE"/*; do
+        ! cmp -s "$daemon_known" "$1" || return 0
+    done
+    return 1
+}
+
 # daemon_as_before: the files and the daemon as they were before the change. $daemon_back: whether that was possible.
+# What others have made of daemon.json since then stays in the file.
 daemon_as_before() {
+    daemon_theirs=$DAEMON_CHANGE/theirs
+    if [ -e "$DAEMON_FILE" ] && ! daemon_is_ours "$DAEMON_FILE"; then
+        cp "$DAEMON_FILE" "$daemon_theirs.new" && mv -f "$daemon_theirs.new" "$daemon_theirs"
+    fi
+    daemon_bring_back
+    [ -e "$daemon_theirs" ] || return 0
+    daemon_put "$DAEMON_FILE" 0644 "$daemon_theirs" || daemon_back=no
+    if [ "$daemon_loaded" = yes ] || [ "$daemon_restarted" = yes ]; then
+        # What they have kept of ours is not in effect any more.
+        cp "$DAEMON_CHANGE/undo" "$DAEMON_READ.json"
+        unit_property docker.service InvocationID >"$DAEMON_READ.invocation"
+    fi
+}
+
+daemon_bring_back() {
     daemon_back=yes
     if [ "$daemon_restarted" = no ] && [ "$daemon_loaded" = yes ]; then
         # What was loaded is taken back by loading; what is not in the file would stay.
