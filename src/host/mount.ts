@@ -36,6 +36,8 @@ export interface MountFacts {
     sourceIdentity: string | undefined;
     /** Names of files in the mount point that the mount of this run has hidden. */
     hidden: string | undefined;
+    /** Running containers that were started before the mount of this run, and see what was there then. */
+    strangers: string[];
     /** True when Docker could not be started although what it needs is mounted. */
     dockerDown: boolean;
 }
@@ -231,6 +233,7 @@ function readFacts({ facts }: Report): MountFacts {
         },
         sourceIdentity: first("from")?.[0],
         hidden: first("hidden")?.[0],
+        strangers: [...new Set(all("stranger").map(([name = ""]) => name))],
         dockerDown: first("docker-down") !== undefined,
     };
 }

@@ -317,6 +317,12 @@ function warnOf(machine: Machine, { target }: MountTarget, facts: MountFacts, co
                 `(${facts.hidden}). \`mount --bind / /mnt\` shows it below /mnt.`,
         );
     }
+    if (facts.strangers.length > 0) {
+        context.warn(
+            `${machine.name}: ${target} was mounted anew. Containers that were started before still see what was there then: ` +
+                `${facts.strangers.join(", ")}. Restart them.`,
+        );
+    }
     if (facts.dockerDown) {
         context.warn(`${machine.name}: ${target} is mounted, and docker.service does not start all the same.`);
     }

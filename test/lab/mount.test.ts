@@ -1,5 +1,6 @@
 import { Lab, type LabHost, releases } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
+import { Daemon } from "../support/daemon";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
 import { Disk, giveKey, MountResource } from "../support/mount";
@@ -264,6 +265,25 @@ describeLab.each(releases)("a Mount on %s", (release) => {
             expect(volume.inputs.mount).toBe("not mounted");
             await volume.up();
             expect(await shell.run(`systemctl is-active docker.service; cat ${target}/file`)).toBe("active\nkept");
+        });
+
+        it("names containers that see the empty directory, as they were started before", async () => {
+            const daemon = new Daemon(shell);
+            const words: string[] = [];
+            jest.spyOn(console, "warn").mockImplementation((line) => void words.push(line));
+            await daemon.run({ other: "no" });
+            const run = (name: string) =>
+                shell.run(
+                    `docker run -d --name ${name} --stop-signal KILL -v ${target}:/d tiny /usr/bin/sleep 1000000`,
+                );
+            await run("right");
+            await shell.run("systemctl stop srv-disk.mount");
+            await run("wrong");
+            await volume.drift();
+            await volume.up();
+            jest.restoreAllMocks();
+            expect(words).toEqual([expect.stringMatching(/still see what was there then: wrong\. Restart them/)]);
+            await shell.run("docker rm -f other right wrong");
         });
 
         it("goes, and leaves Docker and what is on the disk alone", async () => {

@@ -230,6 +230,24 @@ mount_begin() {
     mount_mounted
 }
 
+# mount_strangers: facts about running containers that see something else than what is mounted now: they were started before.
+mount_strangers() {
+    command -v docker >/dev/null 2>&1 && unit_active docker.service || return 0
+    mount_now=$(mount_entries | awk '!/ - autofs / { now = $3 "\t" $4 } END { print now }')
+    mount_docker_call() { timeout -k 2 15 docker -H unix:///var/run/docker.sock "$@" 2>/dev/null; }
+    mount_ids=$(mount_docker_call ps -q --no-trunc) || return 0
+    [ -n "$mount_ids" ] || return 0
+    # shellcheck disable=SC2086,SC2016 # ids, one word each; docker's own variables
+    mount_docker_call inspect --format '{{range .Mounts}}{{printf "%s\t%d\t%s\t%s\n" $.Name $.State.Pid .Source .Destination}}{{end}}' $mount_ids |
+        while IFS="$tab" read -r mount_name mount_process mount_from mount_to; do
+            case $mount_from in "$mount_target" | "$mount_target"/*) ;; *) continue ;; esac
+            MOUNT_NOW=$mount_now MOUNT_TO=$mount_to awk '
+                BEGIN { split(ENVIRON["MOUNT_NOW"], now, "\t") }
+                $5 == ENVIRON["MOUNT_TO"] { right = $3 == now[1] && index($4, now[2]) == 1 }
+                END { exit !right }' "/proc/$mount_process/mountinfo" 2>/dev/null || fact stranger "${mount_name#/}"
+        done
+}
+
 mount_apply() {
     if [ "$mount_action" = mount ]; then
         mount_release || {
@@ -257,6 +275,7 @@ mount_apply() {
         unit_words "$mount_unit" "$mount_log"
         mount_undo MOUNT_FAILED "$mount_source cannot be mounted at $mount_target"
     fi
+    [ "$mount_action" != mount ] || mount_strangers
     if [ -n "$mount_owner" ]; then
         chown -- "$mount_owner" "$mount_target" 2>"$mount_log" || mount_undo MOUNT_FAILED "chown $mount_owner $mount_target failed"
     fi
