@@ -93,4 +93,38 @@ describeLab("how a DaemonConfig comes into effect", () => {
         expect(await shell.ask(seen)).toBe("");
         expect(await shell.ask("find /etc -name '*fleet*'; ls -d /var/lib/pulumi-docker-fleet")).toBe("");
     });
+
+    it("has the whole file for itself with exclusive, and what others add is drift", async () => {
+        await daemon.write({ "max-download-attempts": 7 });
+        const connection = login(lab, host, "root");
+        const whole = new DaemonResource("whole", { connection, settings: { debug: true }, exclusive: true });
+        await whole.up();
+        expect(await daemon.file()).toEqual({ debug: true });
+        await daemon.write({ debug: true, mtu: 1400 });
+        expect(await whole.drift()).toEqual({ settings: [{ debug: true, mtu: 1400 }, { debug: true }] });
+        expect(await whole.up()).toBe("update");
+        expect(await daemon.file()).toEqual({ debug: true });
+        await whole.destroy();
+        expect(await daemon.file()).toEqual({});
+        expect(await daemon.info("Debug")).toBe(false);
+    });
+
+    it("lets the machine's dockerd judge what is newer than the package", async () => {
+        const connection = login(lab, host, "root");
+        const newer = new DaemonResource("newer", { connection, extra: { "newer-than-all": true } });
+        await expect(newer.up()).rejects.toThrow(
+            /DAEMON_CONFIG_FAILED.*dockerd refuses the configuration\. Nothing was changed[\s\S]*newer-than-all/,
+        );
+        expect(await daemon.file()).toEqual({});
+        // dockerd takes an object that it does not know where it knows what is in it.
+        await newer.up({ extra: { "newer-object": { mtu: 1400 } } });
+        expect(newer.outputs.plan).toMatch(/^restart/);
+        expect(await daemon.file()).toEqual({ "newer-object": { mtu: 1400 } });
+        await daemon.write({ "newer-object": { mtu: 1300 } });
+        expect(await newer.drift()).toMatchObject({
+            extra: [{ "newer-object": { mtu: 1300 } }, { "newer-object": { mtu: 1400 } }],
+        });
+        await newer.destroy();
+        expect(await daemon.file()).toEqual({});
+    });
 });
