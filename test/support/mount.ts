@@ -43,6 +43,8 @@ export class Disk {
 
     /** Takes the disk out; it must not be mounted. Loop devices are the kernel's and outlive the lab host. */
     async remove(shell: Shell): Promise<void> {
-        await shell.ask(`losetup -d ${this.path}`);
+        // After a reboot the machine has no node for it, while the kernel still has the device.
+        const node = `[ -e ${this.path} ] || mknod ${this.path} b 7 ${this.path.replace(/\D/g, "")}`;
+        await shell.run(`${node}; losetup -d ${this.path}`);
     }
 }
