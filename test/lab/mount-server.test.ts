@@ -2,7 +2,7 @@ import { Lab, type LabHost } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
-import { MountResource } from "../support/mount";
+import { MountResource, until } from "../support/mount";
 import { Shell } from "../support/shell";
 
 describeLab("a Mount of another machine of ours", () => {
@@ -126,15 +126,3 @@ describeLab("a Mount of another machine of ours", () => {
         expect(await serverShell.run("cat /home/admin/data/file")).toBe("one");
     });
 });
-
-async function until(work: () => Promise<unknown>): Promise<void> {
-    for (let i = 0; ; i++) {
-        try {
-            await work();
-            return;
-        } catch (error) {
-            if (i > 60) throw error;
-            await new Promise((resolve) => setTimeout(resolve, 1_000));
-        }
-    }
-}

@@ -1,12 +1,74 @@
+import { Lab, type LabHost, type Release } from "../../lab";
 import { mount } from "../../src/provider/mount";
-import type { Connection } from "../../src/ssh";
+import { type Connection, closeAllConnections } from "../../src/ssh";
+import { login } from "./docker-host";
 import { DrivenResource } from "./resource";
-import type { Shell } from "./shell";
+import { Shell } from "./shell";
 
 /** A Mount without the engine. */
 export class MountResource extends DrivenResource {
     constructor(name: string, args: { connection: Connection } & Record<string, unknown>) {
         super(mount, "Mount", name, args);
+    }
+}
+
+/** A lab host with Docker to mount on. */
+export class MountMachine {
+    static async open(release: Release): Promise<MountMachine> {
+        const lab = await Lab.open();
+        const host = await lab.up(lab.uniqueName(release), { release, layer: "docker" });
+        return new MountMachine(lab, host, await Shell.open(lab, host));
+    }
+
+    private constructor(
+        readonly lab: Lab,
+        public host: LabHost,
+        /** Root's shell on it. */
+        public shell: Shell,
+    ) {}
+
+    /** A Mount of this machine. */
+    resource(name: string, args: object): MountResource {
+        return new MountResource(name, { connection: login(this.lab, this.host), ...args });
+    }
+
+    /** Type and source of what is seen at a mount point. */
+    top(target: string): Promise<string> {
+        return this.shell.ask(`findmnt -no FSTYPE,SOURCE --mountpoint '${target}' | tail -n 1`);
+    }
+
+    /** What Mounts below /srv have left outside of it; nothing where they are gone. */
+    traces(): Promise<string> {
+        return this.shell.ask(
+            "ls -d /var/lib/pulumi-docker-fleet /etc/systemd/system/srv-* /etc/systemd/system/*/srv-* /etc/systemd/system/docker.service.d 2>/dev/null",
+        );
+    }
+
+    /** Cuts its power, boots it, and waits for the end of the boot. */
+    async reboot(): Promise<void> {
+        this.shell.close();
+        await this.host.off();
+        this.host = await this.lab.up(this.host.name);
+        this.shell = await Shell.open(this.lab, this.host);
+        await until(() => this.shell.run("! systemctl is-system-running | grep -E 'initializing|starting'"));
+    }
+
+    async close(): Promise<void> {
+        this.shell.close();
+        await closeAllConnections();
+        await this.lab.close();
+    }
+}
+
+/** Does something until it works, for a minute. */
+export async function until(work: () => Promise<unknown>): Promise<void> {
+    for (const end = Date.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 1_000))) {
+        try {
+            await work();
+            return;
+        } catch (error) {
+            if (Date.now() > end) throw error;
+        }
     }
 }
 

@@ -1,0 +1,116 @@
+import { releases } from "../../lab";
+import { Daemon } from "../support/daemon";
+import { describeLab } from "../support/levels";
+import { Disk, MountMachine, type MountResource } from "../support/mount";
+
+describeLab.each(releases)("a Mount on %s", (release) => {
+    let at: MountMachine;
+
+    beforeAll(async () => {
+        at = await MountMachine.open(release);
+    });
+
+    afterAll(() => at?.close());
+
+    describe("of a disk", () => {
+        let volume: MountResource;
+        let disk: Disk;
+        const type = "block";
+        const target = "/srv/disk";
+        const owner = "1000:1000";
+        beforeAll(async () => {
+            disk = await Disk.add(at.shell, "disk");
+            volume = at.resource("volume", { type, source: disk.path, target, owner });
+        });
+
+        afterAll(async () => {
+            // Loop devices are the kernel's, and would outlive the host.
+            await at.shell.ask("umount /srv/disk");
+            await disk?.remove(at.shell);
+        });
+
+        it("is never formatted over anything", async () => {
+            const args = { format: "ext4" };
+            await at.shell.run(`printf x | dd of=${disk.path} bs=1 seek=70000 conv=notrunc status=none`);
+            await expect(volume.up(args)).rejects.toThrow(/FORMAT_REFUSED.*no known signature/);
+            await at.shell.run(
+                `dd if=/dev/zero of=${disk.path} bs=1M count=1 conv=notrunc status=none; mkswap ${disk.path}`,
+            );
+            await expect(volume.up(args)).rejects.toThrow(/FORMAT_REFUSED.*swap/);
+            expect(await at.shell.run(`blkid -p -o value -s TYPE ${disk.path}`)).toBe("swap");
+            await at.shell.run(
+                `wipefs -a ${disk.path}; dd if=/dev/zero of=${disk.path} bs=1M count=1 conv=notrunc status=none`,
+            );
+            expect(await at.traces()).toBe("");
+        });
+
+        it("is formatted when it is empty, and only then", async () => {
+            await volume.up({ format: "ext4" });
+            expect(await at.top(target)).toMatch(new RegExp(`^ext4 +${disk.path}$`));
+            await at.shell.run(`echo kept >${target}/file`);
+            await at.shell.run("systemctl stop srv-disk.mount");
+            expect((await volume.drift()).mount).toEqual(["not mounted", "mounted"]);
+            await volume.up();
+            expect(await at.shell.run(`cat ${target}/file; stat -c %u:%g ${target}`)).toBe("kept\n1000:1000");
+        });
+
+        it("can be named by UUID, and keeps Docker from starting without it, but not from running", async () => {
+            const uuid = await disk.link(at.shell);
+            await volume.up({ source: `UUID=${uuid}`, format: undefined, requiredByDocker: true });
+            expect(await volume.drift()).toEqual({});
+            const docker = () => at.shell.ask("systemctl is-active docker.service");
+            const pid = await at.shell.run(
+                "systemctl restart docker.service && systemctl show -p MainPID docker.service",
+            );
+            await at.shell.run("systemctl restart srv-disk.mount && systemctl stop srv-disk.mount");
+            expect(await docker()).toBe("active");
+            expect(await at.shell.run("systemctl show -p MainPID docker.service")).toBe(pid);
+            await at.shell.run("systemctl stop docker.socket docker.service; systemctl start docker.service");
+            expect(await at.top(target)).toContain(disk.path);
+            // The disk is out.
+            await at.shell.run(
+                `systemctl stop docker.socket docker.service srv-disk.mount; rm /dev/disk/by-uuid/${uuid}`,
+            );
+            await expect(at.shell.run("systemctl start docker.service")).rejects.toThrow(/[Aa]ssert/);
+            expect(await docker()).toBe("inactive");
+            await expect(volume.drift().then(() => volume.up())).rejects.toThrow(/\[MOUNT_SOURCE_MISSING\].*by-uuid/);
+        });
+
+        it("keeps Docker down after a boot without it; Docker comes with the disk", async () => {
+            await at.reboot();
+            expect(await at.shell.ask("systemctl is-active docker.service")).toBe("inactive");
+            await disk.remove(at.shell);
+            disk = await Disk.add(at.shell, "disk");
+            await disk.link(at.shell);
+            await volume.drift();
+            expect(volume.inputs.mount).toBe("not mounted");
+            await volume.up();
+            expect(await at.shell.run(`systemctl is-active docker.service; cat ${target}/file`)).toBe("active\nkept");
+        });
+
+        it("names containers that see the empty directory, as they were started before", async () => {
+            const daemon = new Daemon(at.shell);
+            const words: string[] = [];
+            jest.spyOn(console, "warn").mockImplementation((line) => void words.push(line));
+            await daemon.run({ other: "no" });
+            const run = (name: string) =>
+                at.shell.run(
+                    `docker run -d --name ${name} --stop-signal KILL -v ${target}:/d tiny /usr/bin/sleep 1000000`,
+                );
+            await run("right");
+            await at.shell.run("systemctl stop srv-disk.mount");
+            await run("wrong");
+            await volume.drift();
+            await volume.up();
+            jest.restoreAllMocks();
+            expect(words).toEqual([expect.stringMatching(/still see what was there then: wrong\. Restart them/)]);
+            await at.shell.run("docker rm -f other right wrong");
+        });
+
+        it("goes, and leaves Docker and what is on the disk alone", async () => {
+            await volume.destroy();
+            expect(await at.traces()).toBe("");
+            expect(await at.shell.run("systemctl is-active docker.service")).toBe("active");
+        });
+    });
+});

@@ -1,0 +1,104 @@
+import { type LabHost, releases } from "../../lab";
+import { describeLab } from "../support/levels";
+import { giveKey, MountMachine, type MountResource, until } from "../support/mount";
+import { Shell } from "../support/shell";
+
+describeLab.each(releases)("a Mount on %s", (release) => {
+    let at: MountMachine;
+    let server: LabHost;
+    let serverShell: Shell;
+
+    beforeAll(async () => {
+        at = await MountMachine.open(release);
+        server = await at.lab.up(at.lab.uniqueName(`${release}s`), { release });
+        serverShell = await Shell.open(at.lab, server);
+        await giveKey(at.shell, at.lab.privateKey, server);
+        await serverShell.run("mkdir -p /srv/export; echo hello >/srv/export/file");
+    });
+
+    afterAll(async () => {
+        serverShell?.close();
+        await at?.close();
+    });
+
+    describe("of another machine, by sshfs", () => {
+        let remote: MountResource;
+        beforeAll(() => {
+            remote = at.resource("remote", {
+                type: "sshfs",
+                source: `root@${server.address}:/srv/export`,
+                target: "/srv/remote",
+                options: ["ServerAliveInterval=2", "ServerAliveCountMax=2", "ConnectTimeout=3"],
+            });
+        });
+        const word = async () => (await remote.drift()).mount?.[0];
+
+        it("brings its client, and mounts", async () => {
+            await remote.up();
+            expect(await at.shell.run("cat /srv/remote/file")).toBe("hello");
+            await at.shell.run("echo back >/srv/remote/new");
+            expect(await serverShell.run("cat /srv/export/new")).toBe("back");
+            expect(await remote.drift()).toEqual({});
+        });
+
+        it("is looked at in time while the server is cut, and goes on when it is back", async () => {
+            await server.cut();
+            const started = Date.now();
+            expect(await word()).toBe("does not answer");
+            expect(Date.now() - started).toBeLessThan(30_000);
+            await server.heal();
+            await until(() => at.shell.run("cat /srv/remote/file"));
+            await remote.drift();
+            expect(remote.inputs.mount).toBe("mounted");
+        });
+
+        it("is repaired when its process was killed", async () => {
+            await at.shell.run("kill -9 $(pgrep -x 'sshfs|mount.fuse.sshf')");
+            expect(await word()).toMatch(/^dead: .*not connected/);
+            await remote.up();
+            expect(await at.shell.run("cat /srv/remote/file")).toBe("hello");
+        });
+
+        it("is mounted on first use where that is asked for", async () => {
+            await remote.up({ automount: true });
+            expect(remote.outputs.unit).toBe("srv-remote.automount");
+            expect(await remote.drift()).toEqual({});
+            await at.shell.run("umount /srv/remote");
+            expect(await remote.drift()).toEqual({});
+            expect(await at.shell.run("cat /srv/remote/file")).toBe("hello");
+            await remote.up({ automount: false });
+            expect(await at.shell.ask("systemctl is-active srv-remote.automount")).toBe("inactive");
+            expect(await remote.drift()).toEqual({});
+        });
+
+        it("says why it cannot be mounted, and leaves nothing behind", async () => {
+            await remote.destroy();
+            const source = `root@${server.address}:/srv/missing`;
+            await expect(at.resource("wrong", { type: "sshfs", target: "/srv/remote", source }).up()).rejects.toThrow(
+                /\[MOUNT_FAILED\][\s\S]*No such file/,
+            );
+            expect(await at.traces()).toBe("");
+            expect(await at.shell.ask("ls -d /srv/remote 2>/dev/null")).toBe("");
+        });
+    });
+
+    it.each([
+        ["nfs4", () => ({ source: `${server.address}:/export` })],
+        [
+            "cifs",
+            () => ({
+                source: `//${server.address}/share`,
+                credentials: { username: "u", password: "s3cr3t-word" },
+            }),
+        ],
+    ])("of type %s gets its client, and tells the kernel's words", async (type, args) => {
+        const error = await at
+            .resource(type, { type, target: `/srv/${type}`, ...args() })
+            .up()
+            .catch(({ message }: Error) => message);
+        expect(error).toContain("MOUNT_FAILED");
+        expect(error).not.toContain("s3cr3t-word");
+        expect(await at.traces()).toBe("");
+        expect(await at.shell.ask("grep -rl s3cr3t-word /var/lib/pulumi-docker-fleet /etc/systemd /var/log")).toBe("");
+    });
+});
