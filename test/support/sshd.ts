@@ -1,9 +1,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import {
     chmodSync,
+    closeSync,
     existsSync,
     mkdirSync,
     mkdtempSync,
+    openSync,
     readFileSync,
     rmSync,
     symlinkSync,
@@ -71,7 +73,8 @@ export class Sshd {
     /** A private key that every user may log in with. */
     readonly privateKey: string;
     #child: ChildProcess | undefined;
-    #log = "";
+    readonly #logFile: string;
+    #lastLog = "";
 
     private constructor(
         readonly port: number,
@@ -79,6 +82,8 @@ export class Sshd {
     ) {
         this.directory = mkdtempSync(join(tmpdir(), "fleet-sshd-"));
         chmodSync(this.directory, 0o755);
+        this.#logFile = join(this.directory, "log");
+        writeFileSync(this.#logFile, "", { mode: 0o600 });
         for (const type of options.hostKeys ?? ["ed25519"]) {
             this.makeKey(`host_${type}`, type);
         }
@@ -112,14 +117,14 @@ export class Sshd {
         return join(this.directory, "home");
     }
 
-    /** Everything it has logged so far. */
+    /** Everything it has logged so far. From a file: what came through a pipe might be read after what it tells of. */
     get log(): string {
-        return this.#log;
+        return existsSync(this.#logFile) ? readFileSync(this.#logFile, "utf8") : this.#lastLog;
     }
 
     /** How many times a text occurs in the log. */
     count(text: string | RegExp): number {
-        return this.#log.split("\n").filter((line) => line.match(text)).length;
+        return this.log.split("\n").filter((line) => line.match(text)).length;
     }
 
     /** Its public host key as `type base64`. */
@@ -161,19 +166,19 @@ export class Sshd {
         if (program !== undefined && !existsSync(path)) {
             symlinkSync(sshdPath, path);
         }
+        const before = this.log.length;
+        const log = openSync(this.#logFile, "a");
         const child = spawn(path, ["-D", "-e", "-f", join(this.directory, "sshd_config")], {
-            stdio: ["ignore", "ignore", "pipe"],
+            stdio: ["ignore", "ignore", log],
         });
+        closeSync(log);
         this.#child = child;
-        await new Promise<void>((resolve, reject) => {
-            child.stderr!.on("data", (chunk: Buffer) => {
-                this.#log += chunk.toString("utf8");
-                if (this.#log.includes("Server listening")) {
-                    resolve();
-                }
-            });
-            child.once("exit", (code) => reject(new Error(`sshd ended with code ${code}: ${this.#log}`)));
-        });
+        while (!this.log.slice(before).includes("Server listening")) {
+            if (child.exitCode !== null || child.signalCode !== null) {
+                throw new Error(`sshd ended with code ${child.exitCode}: ${this.log}`);
+            }
+            await new Promise((resolve) => setTimeout(resolve, 10));
+        }
     }
 
     /** Sends a signal to the listening process. */
@@ -218,6 +223,7 @@ export class Sshd {
                 }
             }
         }
+        this.#lastLog = this.log;
         rmSync(this.directory, { recursive: true, force: true });
     }
 
