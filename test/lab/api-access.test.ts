@@ -1,17 +1,17 @@
 import { connect } from "node:tls";
 import Docker from "dockerode";
-import { Lab, type LabHost, releases } from "../../lab";
+import { Lab, type LabHost } from "../../lab";
 import { tlsCa, tlsCert } from "../../src/provider";
 import { closeAllConnections } from "../../src/ssh";
 import { type Certificate, makeCertificate, signer } from "../support/certificates";
 import { Daemon, DaemonResource } from "../support/daemon";
 import { DockerCli } from "../support/docker-cli";
 import { login } from "../support/docker-host";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { Shell } from "../support/shell";
 import { plainRequest as plain, Stranger } from "../support/stranger";
 
-describeLab.each(releases)("the API over TCP on %s", (release) => {
+describeLab.each(suiteReleases("trixie"))("the API over TCP on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;

@@ -1,14 +1,14 @@
-import { Lab, type LabHost, releases } from "../../lab";
+import { Lab, type LabHost } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
 import { Daemon, DaemonResource } from "../support/daemon";
 import { login } from "../support/docker-host";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { Shell } from "../support/shell";
 
 /** What others have in the file. */
 const foreign = { "log-opts": { "max-file": "5" }, "max-download-attempts": 7 };
 
-describeLab.each(releases)("a DaemonConfig on %s", (release) => {
+describeLab.each(suiteReleases("bookworm", "trixie"))("a DaemonConfig on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;

@@ -1,4 +1,4 @@
-import { Lab, type LabHost, releases } from "../../lab";
+import { Lab, type LabHost } from "../../lab";
 import { hardened } from "../../src";
 import { tlsCa, tlsCert } from "../../src/provider";
 import { closeAllConnections } from "../../src/ssh";
@@ -6,7 +6,7 @@ import { makeCertificate, signer } from "../support/certificates";
 import { Daemon, DaemonResource } from "../support/daemon";
 import { login } from "../support/docker-host";
 import { DocsTable, markdownTable } from "../support/docs-table";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { Shell } from "../support/shell";
 
 interface Evidence {
@@ -83,7 +83,7 @@ function within(file: Evidence["files"][string] | undefined, mode: number): bool
     return file !== undefined && file.owner === "root:root" && (file.mode & ~mode) === 0;
 }
 
-describeLab.each(releases)("a daemon with the hardened settings on %s", (release) => {
+describeLab.each(suiteReleases("bookworm", "trixie"))("a daemon with the hardened settings on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;

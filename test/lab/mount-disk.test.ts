@@ -1,9 +1,8 @@
-import { releases } from "../../lab";
 import { Daemon } from "../support/daemon";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { Disk, MountMachine, type MountResource } from "../support/mount";
 
-describeLab.each(releases)("a Mount on %s", (release) => {
+describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
     let at: MountMachine;
 
     beforeAll(async () => {

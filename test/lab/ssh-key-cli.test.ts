@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Lab, type LabHost, releases } from "../../lab";
+import { Lab, type LabHost } from "../../lab";
 import { sshKeygen } from "../support/keygen";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { PulumiProject } from "../support/pulumi";
 import { loginWith, Shell } from "../support/shell";
 
@@ -38,7 +38,7 @@ async function keyInState(project: PulumiProject, name: string): Promise<string>
     return JSON.parse(resource.outputs.generatedKey.plaintext);
 }
 
-describeLab.each(releases)("an SshKey through the real CLI on %s", (release) => {
+describeLab.each(suiteReleases("bookworm"))("an SshKey through the real CLI on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;
