@@ -8,7 +8,7 @@ import { Shell } from "../support/shell";
 /** What others have in the file. */
 const foreign = { "log-opts": { "max-file": "5" }, "max-download-attempts": 7 };
 
-describeLab.each(suiteReleases("bookworm", "trixie"))("a DaemonConfig on %s", (release) => {
+describeLab.each(suiteReleases("bookworm"))("a DaemonConfig on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;

@@ -17,7 +17,7 @@ async function engineOf(shell: Shell) {
     };
 }
 
-describeLab.each(suiteReleases("bookworm", "trixie"))("a DockerHost on %s", (release) => {
+describeLab.each(suiteReleases("bookworm"))("a DockerHost on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;

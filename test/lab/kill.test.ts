@@ -7,7 +7,7 @@ import { type CommandResult, PulumiProject } from "../support/pulumi";
 import { Shell } from "../support/shell";
 
 /** Moments of a first install at which it is disturbed, of each kind; the full matrix is FLEET_KILL_MOMENTS=20. */
-const moments = Number(process.env.FLEET_KILL_MOMENTS ?? 3);
+const moments = Number(process.env.FLEET_KILL_MOMENTS ?? 2);
 /** Hosts that install side by side; more would mostly wait for each other on a small machine. */
 const sideBySide = 4;
 /** A link that is cut is noticed by its missing signs of life, after half a minute. */

@@ -6,7 +6,7 @@ import { Lab, type LabHost } from "../../lab";
 import { applyHardening, observeHardening, removeHardening, timing } from "../../src/host/sshd/hardening";
 import type { Hardening } from "../../src/host/sshd/settings";
 import { closeAllConnections, connect, type Machine } from "../../src/ssh";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 
 const wanted: Hardening = { passwordAuthentication: false, maxAuthTries: 4 };
 const owner = { resource: "urn:pulumi:test::test::SshKey::bare", instance: "SHA256:one" };
@@ -16,8 +16,7 @@ afterEach(() => {
     Object.assign(timing, normal);
 });
 
-/** The oldest and the newest sshd. */
-describeLab.each(["bookworm", "sid"] as const)("hardening on a machine without systemd (%s's sshd)", (release) => {
+describeLab.each(suiteReleases("sid"))("hardening on a machine without systemd (%s's sshd)", (release) => {
     let lab: Lab;
     let host: LabHost;
     let inside: string;
