@@ -4,6 +4,7 @@ import type { Machine } from "../ssh";
 import { exclusiveFor } from "./exclusive";
 import { encodePath, type MountEntry, parseMountinfo } from "./mount/mountinfo";
 import { type MountType, typeFacts } from "./mount/options";
+import type { Remount } from "./mount/remount";
 import { unitName } from "./mount/unit-name";
 import { type Units, unitDirectory, type WantedFile } from "./mount/units";
 import { type Listener, type Report, runReporting } from "./report";
@@ -26,6 +27,8 @@ export interface MountFacts {
     enablement: Map<string, string>;
     /** The real path of the device that was asked for. */
     device: string | undefined;
+    /** The options that its unit says, as written there; before them those that it said when a change was killed. */
+    unitOptions: string[];
     /** What is mounted there, lowest first; the last one is what is seen. */
     entries: MountEntry[];
     /** What the file system said; undefined where nothing is mounted, or an automount waits. */
@@ -34,6 +37,8 @@ export interface MountFacts {
     root: { uid: string; gid: string; user: string; group: string; mode: string; identity: string } | undefined;
     /** Of a bind mount: which directory its source is, as {@link root}'s identity. */
     sourceIdentity: string | undefined;
+    /** Running containers whose copy of the mount has other flags than it has been given in this run. */
+    outdated: string[];
     /** Names of files in the mount point that the mount of this run has hidden. */
     hidden: string | undefined;
     /** Running containers that were started before the mount of this run, and see what was there then. */
@@ -63,6 +68,8 @@ export interface MountTarget {
     owner: string | undefined;
     mode: string | undefined;
     requiredByDocker: boolean;
+    /** What is done with a mount that is in use and has to be unmounted. */
+    force: "lazy" | undefined;
 }
 
 /** How long we wait for others, in milliseconds. Nobody sets these through arguments; tests shorten them. */
@@ -74,7 +81,8 @@ export const mountTiming = {
 };
 
 const observing = ["report", "facts", "services/systemd", "mount/mount"] as const;
-const changing = ["report", "facts", "packages/apt", "services/systemd", "mount/mount"] as const;
+const removing = ["report", "services/systemd", "mount/mount", "mount/users"] as const;
+const changing = ["report", "facts", "packages/apt", "services/systemd", "mount/mount", "mount/users"] as const;
 
 /** Where a mount keeps what only root may read. */
 export function homeOf(target: string): string {
@@ -104,18 +112,20 @@ export async function observeMount(machine: Machine, wanted: MountTarget, listen
  * Brings a mount into being, under the machine's lock: afterwards it is mounted and will be at each boot, or everything is as
  * it was and the error says why. One execution, which needs nobody to watch it.
  *
- * @param action `mount`: what is mounted there is unmounted first; `none`: only files, enablement and ownership are put right
+ * @param action `mount`: what is mounted there is unmounted first; a {@link Remount}: it gets other options; `none`: only files,
+ *     enablement and ownership are put right
  * @param isManaged whether this resource has mounted there before
  * @returns what is there then
  */
 export async function applyMount(
     machine: Machine,
     wanted: MountTarget,
-    { action, isManaged, owner }: { action: "mount" | "none"; isManaged: boolean; owner: string },
+    { action, isManaged, owner }: { action: "mount" | "none" | Remount; isManaged: boolean; owner: string },
     listener: Listener,
 ): Promise<MountFacts> {
     const { type, source, target, device, units, files } = wanted;
     const { helper } = typeFacts[type];
+    const remount = typeof action === "object" ? action : undefined;
     const args = [
         ...["owner", owner],
         ...["target", target, encodePath(target)],
@@ -124,13 +134,22 @@ export async function applyMount(
         ...["format", wanted.format ?? ""],
         ...["units", units.mount, units.start, unitName(target, "automount"), homeName(target)],
         ...(helper === undefined ? [] : ["helper", helper.command, helper.package]),
-        ...["own", wanted.owner ?? "", wanted.mode ?? ""],
+        ...["own", wanted.owner ?? remount?.owner ?? "", wanted.mode ?? remount?.mode ?? ""],
         ...[...units.files, ...files].flatMap(({ path, mode, content }) => [
             ...["put", path, mode],
             Buffer.from(content).toString("base64"),
         ]),
         ...units.unwanted.flatMap((path) => ["drop", path]),
-        ...["action", action, "managed", isManaged ? "yes" : "no", "docker", wanted.requiredByDocker ? "yes" : "no"],
+        ...["action", typeof action === "object" ? "remount" : action],
+        ...(remount === undefined ? [] : ["remount", remount.options ?? "", remount.back ?? ""]),
+        ...[
+            "force",
+            wanted.force ?? "no",
+            "managed",
+            isManaged ? "yes" : "no",
+            "docker",
+            wanted.requiredByDocker ? "yes" : "no",
+        ],
         ...["wait", String(Math.round(mountTiming.packageLock / 1000))],
     ];
     const report = await runReporting(
@@ -147,21 +166,25 @@ export async function applyMount(
     return readFacts(report);
 }
 
-/** Undoes {@link applyMount}. One execution, under the machine's lock; doing it twice is fine. */
+/**
+ * Undoes {@link applyMount}. One execution, under the machine's lock; doing it twice is fine.
+ *
+ * @returns the running containers that go on seeing what was mounted
+ */
 export async function removeMount(
     machine: Machine,
-    { target, owner }: { target: string; owner: string },
+    { target, owner, force }: { target: string; owner: string; force: "lazy" | undefined },
     listener: Listener,
-): Promise<void> {
+): Promise<string[]> {
     const mount = unitName(target, "mount");
     const automount = unitName(target, "automount");
-    await runReporting(
+    const { facts } = await runReporting(
         machine,
         {
             step: `unmount ${target}`,
-            script: hostScript("mount/remove", observing),
+            script: hostScript("mount/remove", removing),
             args: [
-                ...[owner, target, encodePath(target), mount, automount, homeName(target)],
+                ...[owner, target, encodePath(target), mount, automount, homeName(target), force ?? "no"],
                 ...[mount, automount, `docker.service.d/mount-${mount}.conf`].map((name) => `${unitDirectory}/${name}`),
             ],
             timeout: 5 * 60_000,
@@ -169,6 +192,7 @@ export async function removeMount(
         },
         listener,
     );
+    return [...new Set(facts.filter(({ key }) => key === "keeper").map(({ values }) => values[0] ?? ""))];
 }
 
 /** Refuses a machine on which we could not work, before anything is changed. */
@@ -217,6 +241,7 @@ function readFacts({ facts }: Report): MountFacts {
         files: new Map(all("file").map(([path = "", sum = ""]) => [path, sum])),
         enablement: new Map(all("unit").map(([name = "", , , state = ""]) => [name, state])),
         device: first("device")?.[0],
+        unitOptions: all("options").map(([options = ""]) => options),
         entries: parseMountinfo(
             all("mountinfo")
                 .map(([line]) => line)
@@ -234,6 +259,7 @@ function readFacts({ facts }: Report): MountFacts {
         sourceIdentity: first("from")?.[0],
         hidden: first("hidden")?.[0],
         strangers: [...new Set(all("stranger").map(([name = ""]) => name))],
+        outdated: [...new Set(all("outdated").map(([name = ""]) => name))],
         dockerDown: first("docker-down") !== undefined,
     };
 }

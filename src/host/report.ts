@@ -57,7 +57,7 @@ const cures: Record<string, string> = {
     PACKAGE_OPERATION_FAILED: "Repair the machine's package manager as its words say, and run pulumi up again.",
     DAEMON_CONFIG_FAILED: "Correct what its words are about, and run pulumi up again.",
     MOUNT_FAILED: "Correct what its words are about, and run pulumi up again.",
-    MOUNT_BUSY: "End what uses it, and run pulumi up again.",
+    MOUNT_BUSY: 'End what uses it, and run pulumi up again; or set force: "lazy".',
     MOUNT_CONFLICT: "Choose another target, or take the other one away, and run pulumi up again.",
     MOUNT_SOURCE_MISSING: "Correct source, or make what it names, and run pulumi up again.",
     MOUNT_TARGET_UNUSABLE: "Choose another target, or make that one usable, and run pulumi up again.",

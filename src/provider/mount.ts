@@ -10,6 +10,7 @@ import {
     requireSystemd,
 } from "../host/mount";
 import { type MountType, mountTypes, optionMistake } from "../host/mount/options";
+import { isChangedInPlace } from "../host/mount/remount";
 import { sourceMistake, targetMistake } from "../host/mount/source";
 import { asWanted, judge } from "../host/mount/state";
 import { unitsOf, type WantedFile, whatOf } from "../host/mount/units";
@@ -78,6 +79,7 @@ const inputs = z.strictObject({
             domain: line("a domain").optional(),
         })
         .optional(),
+    force: z.enum(["lazy"], '"lazy"').optional(),
     // Not an argument of the class: the place where a refresh shows that the mount is not as it should be.
     mount: z.string().default(asWanted),
 });
@@ -96,6 +98,7 @@ export interface MountInputs {
     automount: boolean;
     requiredByDocker: boolean;
     credentials?: { username: string; password: string; domain?: string };
+    force?: "lazy";
     mount: string;
 }
 
@@ -121,6 +124,11 @@ export const mount = define<MountInputs, MountState>({
 
     problems: (inputs) => problemsOf(inputs),
 
+    foresee(prior, news, context) {
+        const name = news.connection.host;
+        context.progress(`${name}: ${foreseen(prior, news)}`);
+    },
+
     async observe(inputs, prior, context) {
         const machine = await openMachine(inputs.connection, prior, context);
         const wanted = wantedOf(inputs, context.urn, prior?.server);
@@ -140,12 +148,12 @@ export const mount = define<MountInputs, MountState>({
         wanted = wantedOf(inputs, context.urn, admission?.state, admission?.file);
         const state = () => stateOf(machine, facts, wanted, admission?.state);
         try {
-            const { repair } = judge(wanted, facts);
+            const { repair, remount } = judge(wanted, facts);
             if (repair === "wait") throw silent(machine, wanted);
             const isOurs = facts.owner === context.urn;
             if (repair !== "none" || !isOurs || !isOwnedRight(inputs, facts)) {
                 const isManaged = isSame && prior !== undefined;
-                const action = repair === "mount" || !isOurs ? "mount" : "none";
+                const action = repair === "mount" || !isOurs ? "mount" : (remount ?? "none");
                 facts = await applyMount(machine, wanted, { action, isManaged, owner: context.urn }, context);
                 warnOf(machine, wanted, facts, context);
             }
@@ -168,12 +176,35 @@ export const mount = define<MountInputs, MountState>({
 
     async remove(state, context) {
         const machine = await openMachine(state.connection, state, context);
-        await removeMount(machine, { target: state.target, owner: context.urn }, context);
+        const { target, force } = state;
+        const keepers = await removeMount(machine, { target, owner: context.urn, force }, context);
+        if (keepers.length > 0) {
+            context.warn(
+                `${machine.name}: ${target} was unmounted. Containers that were started before go on using what was mounted: ` +
+                    `${keepers.join(", ")}. Restart or remove them.`,
+            );
+        }
         if (typeof state.source === "object" && state.server !== undefined) {
             await dismiss(state.source.host, state.server, context);
         }
     },
 });
+
+/** What an update does to the mount, as far as the record and the arguments tell. */
+function foreseen(prior: MountInputs, news: MountInputs): string {
+    const { target } = news;
+    const place = ({ type, source, automount }: MountInputs) => JSON.stringify([type, source, automount]);
+    const found = prior.mount;
+    const isLost =
+        found !== asWanted && !/^(?:mounted with|unit changed|not enabled|changed:|a change was)/.test(found);
+    if (isLost || place(prior) !== place(news)) return `unmount ${target} and mount it anew`;
+    const options = (inputs: MountInputs) => JSON.stringify(inputs.options);
+    if (options(prior) === options(news) && !found.startsWith("mounted with")) return `${target} stays mounted`;
+    const fsType = news.type === "block" ? (news.fsType ?? news.format) : news.type;
+    return isChangedInPlace(news.type, fsType, prior.options, news.options)
+        ? `remount ${target} in place`
+        : `unmount ${target} and mount it anew`;
+}
 
 /** Makes the other machine let this one in, where the source is another machine. */
 async function admissionOf(
@@ -265,6 +296,7 @@ function wantedOf(inputs: MountInputs, urn: string, server?: ServerState, keyFil
         owner,
         mode,
         requiredByDocker,
+        force: inputs.force,
     };
 }
 
@@ -321,6 +353,12 @@ function warnOf(machine: Machine, { target }: MountTarget, facts: MountFacts, co
         context.warn(
             `${machine.name}: ${target} was mounted anew. Containers that were started before still see what was there then: ` +
                 `${facts.strangers.join(", ")}. Restart them.`,
+        );
+    }
+    if (facts.outdated.length > 0) {
+        context.warn(
+            `${machine.name}: ${target} has got other options in place. Containers that were started before have the old ones on ` +
+                `their copy of it: ${facts.outdated.join(", ")}. Restart them.`,
         );
     }
     if (facts.dockerDown) {

@@ -106,6 +106,16 @@ export interface MountArgs {
      * Default: `false`
      */
     requiredByDocker?: pulumi.Input<boolean>;
+    /**
+     * `"lazy"`: a mount that has to be unmounted, for a change or a deletion, and is in use is taken out of the directory tree
+     * all the same (`umount -l`). Who uses it goes on with the old file system, out of everybody else's sight, until it
+     * closes its files and leaves its directories; then that is unmounted. What it writes meanwhile goes there, and not into what
+     * is mounted next. A disk stays in use until then: it can neither be formatted nor detached. For a deletion, and for the old
+     * place after a change of `target`, what counts is the value of the last `pulumi up` before.
+     *
+     * Default: such a change or deletion fails with MOUNT_BUSY, which names who uses it, and nothing has changed
+     */
+    force?: pulumi.Input<"lazy">;
     /** User and password for cifs. Default: none */
     credentials?: pulumi.Input<MountCredentialsArgs>;
 }
@@ -113,7 +123,7 @@ export interface MountArgs {
 /**
  * Storage that is mounted on a machine, now and after each boot, by a systemd unit of its own.
  *
- * What is wrong with the arguments shows in the preview. A change is in place as a whole, or everything is as it was and the
+ * What is wrong with the arguments shows in the preview. Options change while it stays mounted, where the kernel can. A change is in place as a whole, or everything is as it was and the
  * error holds the words of mount. A refresh never waits for a server that does not answer, and finds a mount that is missing,
  * comes from elsewhere, is stacked or dead, and a unit that was edited or disabled; the next `pulumi up` repairs it. When the
  * resource is deleted it is unmounted; what is on it stays.

@@ -89,12 +89,12 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             await at.shell.run(
                 "cd /srv/kept && (setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $! >/run/sleeper)",
             );
-            const failing = data.up({ options: ["noexec"] });
+            const failing = data.up({ source: "/opt/data/below" });
             await expect(failing).rejects.toThrow(/\[MOUNT_BUSY\].*process \d+ \(sleep\)/);
             expect(await at.shell.run("cat /srv/kept/file; systemctl is-active srv-kept.mount")).toBe("one\nactive");
             await expect(data.destroy()).rejects.toThrow(/MOUNT_BUSY/);
             await at.shell.run("kill $(cat /run/sleeper)");
-            await data.up({ options: [] });
+            await data.up({ source: "/opt/data" });
             expect(await data.drift()).toEqual({});
         });
 

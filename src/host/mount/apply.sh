@@ -10,7 +10,9 @@
 #   own OWNER MODE         of the root of what is mounted; either may be empty
 #   put PATH MODE CONTENT  a file, in base64
 #   drop PATH              no file
-#   action none|mount      mount: it is unmounted, if it is mounted, and mounted anew
+#   action none|remount|mount   mount: it is unmounted, if it is mounted, and mounted anew
+#   remount OPTIONS BACK   what mount -o gets for that, and what takes it back; empty: the kernel has nothing to change
+#   force no|lazy          lazy: what is in use is let go of
 #   managed yes|no         no: nobody has mounted there for this resource yet
 #   docker yes|no          yes: Docker needs it
 # What follows "wait SECONDS", the last words, is for others at the package manager.
@@ -20,6 +22,8 @@ mount_helper=
 mount_owner=
 mount_mode=
 mount_paths=
+mount_options=
+mount_back=
 mount_log=$(mktemp "${TMPDIR:-/tmp}/pulumi-docker-fleet.XXXXXX") || fail REMOTE_COMMAND_FAILED "mktemp failed"
 mount_stage=$(mktemp -d "${TMPDIR:-/tmp}/pulumi-docker-fleet.XXXXXX") || fail REMOTE_COMMAND_FAILED "mktemp failed"
 trap 'rm -rf "$mount_log" "$mount_stage"' EXIT
@@ -53,6 +57,8 @@ while [ $# -gt 0 ]; do
     put) mount_plan "$2" "$3" "$4" && shift 4 ;;
     drop) mount_plan "$2" && shift 2 ;;
     action) mount_action=$2 && shift 2 ;;
+    remount) mount_options=$2 mount_back=$3 && shift 3 ;;
+    force) mount_force=$2 && shift 2 ;;
     managed) mount_managed=$2 && shift 2 ;;
     docker) mount_docker=$2 && shift 2 ;;
     wait) mount_wait=$2 && shift 2 ;;
@@ -162,6 +168,7 @@ mount_keep() {
         touch "$mount_home/before/new"
         printf '%s\n' "$mount_urn" >"$mount_home/owner.new" && mv "$mount_home/owner.new" "$mount_home/owner"
     fi
+    [ "$mount_action" != remount ] || printf '%s' "$mount_back" >"$mount_home/before/back"
     : >"$mount_home/before/complete"
     sync
 }
@@ -182,14 +189,19 @@ mount_place() {
 # mount_undo CODE TEXT: everything becomes as it was, and the script ends with the error.
 mount_undo() {
     cp "$mount_log" "$mount_stage/words"
-    mount_release || :
+    mount_rest="everything is as it was before"
+    # What was only to get other options is still mounted; what an older run has unmounted is not there to be remounted.
+    if [ "$mount_action" = remount ] && [ -e "$mount_home/before/back" ]; then
+        mount_set "$(cat "$mount_home/before/back")" || mount_rest="its units are as they were before, and its old options could not be set again"
+    else
+        mount_release || :
+    fi
     mount_disable
     mount_place "$mount_home/before" || :
     mount_reload
     if [ -e "$mount_home/before/enabled" ]; then
         while IFS= read -r mount_name; do timeout 60 systemctl enable "$mount_name" >/dev/null 2>&1 || :; done <"$mount_home/before/enabled"
     fi
-    mount_rest="everything is as it was before"
     if [ -e "$mount_home/before/active" ]; then
         while IFS= read -r mount_name; do
             timeout 60 systemctl start "$mount_name" >/dev/null 2>&1 || mount_rest="its units are as they were before, and what was mounted could not be mounted again"
@@ -230,22 +242,34 @@ mount_begin() {
     mount_mounted
 }
 
-# mount_strangers: facts about running containers that see something else than what is mounted now: they were started before.
-mount_strangers() {
-    command -v docker >/dev/null 2>&1 && unit_active docker.service || return 0
-    mount_now=$(mount_entries | awk '!/ - autofs / { now = $3 "\t" $4 } END { print now }')
-    mount_docker_call() { timeout -k 2 15 docker -H unix:///var/run/docker.sock "$@" 2>/dev/null; }
-    mount_ids=$(mount_docker_call ps -q --no-trunc) || return 0
-    [ -n "$mount_ids" ] || return 0
-    # shellcheck disable=SC2086,SC2016 # ids, one word each; docker's own variables
-    mount_docker_call inspect --format '{{range .Mounts}}{{printf "%s\t%d\t%s\t%s\n" $.Name $.State.Pid .Source .Destination}}{{end}}' $mount_ids |
-        while IFS="$tab" read -r mount_name mount_process mount_from mount_to; do
-            case $mount_from in "$mount_target" | "$mount_target"/*) ;; *) continue ;; esac
-            MOUNT_NOW=$mount_now MOUNT_TO=$mount_to awk '
-                BEGIN { split(ENVIRON["MOUNT_NOW"], now, "\t") }
-                $5 == ENVIRON["MOUNT_TO"] { right = $3 == now[1] && index($4, now[2]) == 1 }
-                END { exit !right }' "/proc/$mount_process/mountinfo" 2>/dev/null || fact stranger "${mount_name#/}"
-        done
+# mount_set OPTIONS: gives them to what is mounted, which stays as it is otherwise.
+mount_set() {
+    [ -n "$1" ] || return 0
+    # No helper: it would mount once more in place of changing what is there.
+    case $mount_type in bind | sshfs) set -- -i -o "$1" ;; *) set -- -o "$1" ;; esac
+    timeout -k 2 60 mount "$@" -- "$mount_target" 2>"$mount_log" >&2
+}
+
+# mount_change: the mount gets its new options without being unmounted.
+mount_change() {
+    [ -n "$mount_options" ] || return 0
+    phase "remounting $mount_target"
+    ! mount_set "$mount_options" || return 0
+    case $(cat "$mount_log") in
+    *busy*)
+        if [ "$mount_force" = lazy ]; then
+            # From here on it is mounted anew.
+            mount_action=mount
+            rm -f "$mount_home/before/back"
+            mount_release || mount_undo MOUNT_FAILED "$mount_target cannot be unmounted"
+            return 0
+        fi
+        mount_names=$(mount_writers)
+        mount_names=${mount_names%, }
+        mount_undo MOUNT_BUSY "$mount_target cannot be made read-only: files are open for writing, by ${mount_names:-somebody who cannot be told}"
+        ;;
+    *) mount_undo MOUNT_FAILED "$mount_target cannot be remounted with $mount_options" ;;
+    esac
 }
 
 mount_apply() {
@@ -271,11 +295,15 @@ mount_apply() {
         timeout 60 systemctl enable "$mount_start" >/dev/null 2>"$mount_log" || mount_undo MOUNT_FAILED "systemctl enable $mount_start failed"
         ;;
     esac
+    [ "$mount_action" != remount ] || mount_change
     if [ "$mount_action" = mount ] && ! mount_begin; then
         unit_words "$mount_unit" "$mount_log"
         mount_undo MOUNT_FAILED "$mount_source cannot be mounted at $mount_target"
     fi
-    [ "$mount_action" != mount ] || mount_strangers
+    case $mount_action in
+    mount) mount_strangers ;;
+    remount) mount_outdated ;;
+    esac
     if [ -n "$mount_owner" ]; then
         chown -- "$mount_owner" "$mount_target" 2>"$mount_log" || mount_undo MOUNT_FAILED "chown $mount_owner $mount_target failed"
     fi

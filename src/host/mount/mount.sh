@@ -56,6 +56,9 @@ mount_probe() {
     rm -rf "$mount_notes"
 }
 
+# mount_options_of UNIT: a fact about the options that it mounts with; none where there is no unit.
+mount_options_of() { if [ -f "$1" ]; then fact options "$(sed -n 's/^Options=//p' "$1")"; fi; }
+
 # mount_facts FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
 # not mount what waits to be mounted on first use.
 mount_facts() {
@@ -64,37 +67,19 @@ mount_facts() {
     if [ -e "$mount_home/before/complete" ]; then fact unfinished yes; fi
     for mount_path in "$@"; do fact file "$mount_path" "$(mount_sum "$mount_path")"; done
     if [ -d /run/systemd/system ]; then unit_facts "$mount_unit" "$mount_start"; fi
+    if [ -d "$mount_home/before" ]; then
+        for mount_file in "$mount_home/before"/*.path; do
+            if [ "$(cat "$mount_file" 2>/dev/null)" = "/etc/systemd/system/$mount_unit" ]; then mount_options_of "${mount_file%.path}.file"; fi
+        done
+    fi
+    mount_options_of "/etc/systemd/system/$mount_unit"
     if [ -n "$mount_device" ]; then fact device "$(readlink -f -- "$mount_device")"; fi
     mount_entries | while IFS= read -r mount_line; do fact mountinfo "$mount_line"; done
     if mount_mounted; then mount_probe; fi
 }
 
-# mount_holders: who keeps the mount busy: processes with an open file, a working directory or a root in it.
-mount_holders() {
-    for mount_process in /proc/[0-9]*; do
-        # Who has a name space of its own does not keep ours busy, and paths mean something else there.
-        [ "$(readlink "$mount_process/ns/mnt")" = "$mount_ours" ] || continue
-        for mount_link in "$mount_process/cwd" "$mount_process/root" "$mount_process/exe" "$mount_process"/fd/*; do
-            case $(readlink "$mount_link" 2>/dev/null) in
-            "$mount_target" | "$mount_target"/*)
-                printf 'process %s (%s), ' "${mount_process#/proc/}" "$(cat "$mount_process/comm" 2>/dev/null)"
-                break
-                ;;
-            esac
-        done
-    done
-    MOUNT_ESCAPED=$mount_escaped/ awk 'index($5, ENVIRON["MOUNT_ESCAPED"]) == 1 { printf "mount %s, ", $5 }' /proc/self/mountinfo
-}
-
-# mount_busy WORDS: ends with the names of those who keep it busy.
-mount_busy() {
-    mount_ours=$(readlink /proc/self/ns/mnt)
-    mount_names=$(mount_holders)
-    mount_names=${mount_names%, }
-    fail MOUNT_BUSY "$mount_target cannot be unmounted: it is in use by ${mount_names:-somebody who cannot be told ($1)}"
-}
-
-# mount_release: unmounts everything from the mount point. What is dead is let go of: its processes got errors already.
+# mount_release: unmounts everything from the mount point. What is dead is let go of: its processes got errors already; so is
+# what is in use, if $mount_force says lazy.
 mount_release() {
     # The automount first: it would mount again at once.
     for mount_name in "$mount_automount" "$mount_unit"; do
@@ -103,10 +88,10 @@ mount_release() {
     mount_rounds=0
     while mount_mounted && [ "$mount_rounds" -lt 10 ]; do
         if ! timeout -k 2 30 umount -- "$mount_target" 2>"$mount_log"; then
-            case $(mount_probe_words) in
-            *'not connected'*) umount -l -- "$mount_target" 2>"$mount_log" || return 1 ;;
-            *) return 1 ;;
-            esac
+            if [ "$mount_force" != lazy ]; then
+                case $(mount_probe_words) in *'not connected'*) ;; *) return 1 ;; esac
+            fi
+            timeout -k 2 30 umount -l -- "$mount_target" 2>"$mount_log" || return 1
         fi
         mount_rounds=$((mount_rounds + 1))
     done

@@ -1,5 +1,7 @@
 import { type MountFacts, type MountTarget, wrongFiles } from "../mount";
+import type { MountEntry } from "./mountinfo";
 import { effectiveOptions, typeFacts } from "./options";
+import { optionsOfUnit, type Remount, remountOf } from "./remount";
 
 /** The state of a mount that is as it should be. */
 export const asWanted = "mounted";
@@ -8,8 +10,13 @@ export const asWanted = "mounted";
 export interface MountFinding {
     /** {@link asWanted}, or some words such as `not mounted`. */
     word: string;
-    /** `wait`: it is the right mount, and its server does not answer; it goes on by itself when that comes back. */
-    repair: "none" | "files" | "mount" | "wait";
+    /**
+     * `remount`: other options, while it stays mounted. `mount`: unmounted and mounted anew. `wait`: it is the right mount, and
+     * its server does not answer; it goes on by itself when that comes back.
+     */
+    repair: "none" | "files" | "remount" | "mount" | "wait";
+    /** How it is remounted. */
+    remount?: Remount;
 }
 
 /** Options that show in mountinfo as they are written, and the ones that hold without them. */
@@ -30,24 +37,47 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
         if (facts.probe?.answer === "broken") return { word: `dead: ${facts.probe.words}`, repair: "mount" };
     }
     const files = wrongFiles(wanted, facts);
+    const isAutomountWrong = files.some((path) => path.endsWith(".automount"));
     const unit = `/${wanted.units.mount}`;
-    if (files.some((path) => path.endsWith(unit))) return { word: "unit changed", repair: "mount" };
-    if (files.some((path) => path.endsWith(".automount"))) return { word: "automount changed", repair: "mount" };
+    const anew: Pick<MountFinding, "repair" | "remount"> =
+        top === undefined || isAutomountWrong ? { repair: "mount" } : optionsRepair(wanted, facts, top);
+    if (files.some((path) => path.endsWith(unit))) return { word: "unit changed", ...anew };
+    if (isAutomountWrong) return { word: "automount changed", repair: "mount" };
     if (top !== undefined) {
         const options = effectiveOptions(wanted.type, wanted.options);
+        const found = flagsOf(wanted, top);
         const other = Object.keys(visible).filter(
-            (flag) => options.includes(flag) !== top.flags.includes(flag) && !isHarmless(wanted, flag, top.flags),
+            (flag) => options.includes(flag) !== found.includes(flag) && !isHarmless(wanted, flag, found),
         );
         if (other.length > 0) {
-            const names = other.map((flag) => (top.flags.includes(flag) ? flag : visible[flag]));
-            return { word: `mounted with ${names.join(", ")}`, repair: "mount" };
+            const names = other.map((flag) => (found.includes(flag) ? flag : visible[flag]));
+            return { word: `mounted with ${names.join(", ")}`, ...anew };
         }
     }
     if (files.length > 0) return { word: `changed: ${files.join(", ")}`, repair: "files" };
     const enablement = facts.enablement.get(wanted.units.start);
     if (enablement !== "enabled") return { word: "not enabled", repair: "files" };
-    if (facts.unfinished) return { word: "a change was interrupted", repair: "files" };
+    if (facts.unfinished) {
+        return { word: "a change was interrupted", ...(anew.repair === "remount" ? anew : { repair: "files" }) };
+    }
     return { word: asWanted, repair: "none" };
+}
+
+/** What gives a mount its options. */
+function optionsRepair(
+    { type, options }: MountTarget,
+    facts: MountFacts,
+    top: MountEntry,
+): Pick<MountFinding, "repair" | "remount"> {
+    const remount = remountOf(type, top, facts.unitOptions.map(optionsOfUnit), options);
+    if (remount === undefined) return { repair: "mount" };
+    const isNothing = [remount.options, remount.owner, remount.mode].every((part) => part === undefined);
+    return isNothing ? { repair: "files" } : { repair: "remount", remount };
+}
+
+/** Of a disk that is read-only after an error, only the file system says so. */
+function flagsOf({ type }: MountTarget, { flags, options }: MountEntry): readonly string[] {
+    return type === "block" && options.includes("ro") ? [...flags, "ro"] : flags;
 }
 
 /** The server is away: it is waited for, or what was asked ended with an error after which sshfs connects again by itself. */

@@ -3,7 +3,7 @@ import { changeKeys, lineOf, observeKeys } from "../../host/authorized-keys";
 import { type KeyLine, listKeys } from "../../host/authorized-keys/file";
 import { homeOf } from "../../host/mount";
 import type { WantedFile } from "../../host/mount/units";
-import type { Connection } from "../../ssh";
+import { type Connection, knownHostsName } from "../../ssh";
 import { generateKeyPair, parsePublicKey } from "../../ssh/key-pair";
 import type { Context } from "../definition";
 import { isUnreachable, messageOf } from "../errors";
@@ -105,7 +105,7 @@ export async function admit(
             source: `${user}@${bracketed}:${source.path}`,
             port,
             user,
-            knownHosts: `${port === 22 ? address : `[${address}]:${port}`} ${server.hostKey}\n`,
+            knownHosts: `${knownHostsName(address, port)} ${server.hostKey}\n`,
             publicKey,
             keySum: file === undefined ? prior!.keySum : createHash("sha256").update(file.content).digest("hex"),
             hostKey: server.hostKey,
