@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { FleetError } from "../errors";
+import { sha256 } from "../sha256";
 import type { Machine } from "../ssh";
 import { dropKey, findKey, type KeyLine, listKeys, putKey } from "./authorized-keys/file";
 import { hasOption, isExpired } from "./authorized-keys/options";
@@ -378,7 +378,7 @@ function formatRecord({ lineage, instance, user, type, base64 }: RecordedKey): s
 }
 
 function sumOf(content: Buffer): string {
-    return createHash("sha256").update(content).digest("hex");
+    return sha256(content);
 }
 
 function readFacts(report: Report, user: string): KeysFacts | undefined {

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { FleetError } from "../errors";
+import { sha256 } from "../sha256";
 import type { Machine } from "../ssh";
 import { exclusiveFor } from "./exclusive";
 import { encodePath, type MountEntry, parseMountinfo } from "./mount/mountinfo";
@@ -211,7 +211,7 @@ export function requireSystemd(facts: MountFacts, machine: string): void {
 export function wrongFiles({ units, files, kept }: MountTarget, facts: MountFacts): string[] {
     const sums = [...units.files, ...files].map(({ path, content }) => ({
         path,
-        sum: createHash("sha256").update(content).digest("hex"),
+        sum: sha256(content),
     }));
     const wrong = [...sums, ...kept].filter(({ path, sum }) => facts.files.get(path) !== sum);
     const left = units.unwanted.filter((path) => (facts.files.get(path) ?? "absent") !== "absent");
@@ -223,7 +223,7 @@ function pathsOf({ units, files, kept }: MountTarget): string[] {
 }
 
 function homeName(target: string): string {
-    return createHash("sha256").update(target).digest("hex").slice(0, 16);
+    return sha256(target).slice(0, 16);
 }
 
 function readFacts({ facts }: Report): MountFacts {

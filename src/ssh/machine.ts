@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { FleetError } from "../errors";
+import { sha256 } from "../sha256";
 import { NoRootError } from "./become";
 import { machineName, placeOf, type ResolvedConnection } from "./connection";
 import type { Link } from "./link";
@@ -183,7 +183,7 @@ export class LinkedMachine implements Machine {
         if (!/^[0-7]{3,4}$/.test(mode)) {
             throw invalid(`The mode of a file is octal, like "0644", not ${JSON.stringify(mode)}.`);
         }
-        const sum = createHash("sha256").update(content).digest("hex");
+        const sum = sha256(content);
         const result = await this.run({
             step,
             script: uploadScript,

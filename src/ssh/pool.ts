@@ -1,5 +1,6 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { FleetError } from "../errors";
+import { sha256 } from "../sha256";
 import { type Connection, machineName, placeOf, type ResolvedConnection, resolveConnection } from "./connection";
 import { agentSocket, collectCredentials } from "./credentials";
 import { dial } from "./dial";
@@ -235,5 +236,5 @@ function identityOf(connection: ResolvedConnection): string {
     const way = [proxy && identityOf(proxy), proxyCommand, proxyUrl];
     const keys = [privateKey, privateKeyPassword, identityFile, configured?.identityFiles, configured?.identitiesOnly];
     const parts = [host, port, user, password, ...keys, agentSocket(connection), way];
-    return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+    return sha256(JSON.stringify(parts));
 }

@@ -1,5 +1,6 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { hostname, userInfo } from "node:os";
+import { sha256 } from "../../sha256";
 import { generateKeyPair, parsePublicKey, publicKeyOf } from "../../ssh";
 import type { Context, Recorded } from "../definition";
 import type { SshKeyInputs } from "./inputs";
@@ -89,7 +90,7 @@ export function knownKey(record: Recorded<SshKeyInputs, SshKeyState>): Key {
  */
 function lineageOf(urn: string): string {
     const place = [urn, userInfo().username, hostname(), process.cwd(), process.env.PULUMI_BACKEND_URL ?? ""];
-    return createHash("sha256").update(JSON.stringify(place)).digest("hex").slice(0, 32);
+    return sha256(JSON.stringify(place)).slice(0, 32);
 }
 
 /** `web-key (project/stack)`, from the resource's URN. */
