@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../sha256";
 import type { Machine } from "../ssh";
 import { exclusiveFor } from "./exclusive";
 import { type Listener, type Report, runReporting } from "./report";
@@ -77,6 +77,8 @@ export interface DaemonFacts {
     /** Undefined when the daemon does not answer. */
     info: DaemonInfo | undefined;
     volumes: number;
+    /** The IPv4 networks that the machine has a way to, each with the interface; not the default route. */
+    routes: { network: string; device: string }[];
     containers: { name: string; policy: string }[];
 }
 
@@ -173,7 +175,7 @@ export async function applyDaemon(
 
 /** The name of a resource's record on the machine. */
 export function ownerId(urn: string): string {
-    return createHash("sha256").update(urn).digest("hex").slice(0, 16);
+    return sha256(urn).slice(0, 16);
 }
 
 function readFacts({ facts }: Report): DaemonFacts {
@@ -212,6 +214,7 @@ function readFacts({ facts }: Report): DaemonFacts {
         version: info?.version ?? (first("dockerd-version")?.[0] || undefined),
         info,
         volumes: Number(first("volumes")?.[0] ?? 0),
+        routes: all("route").map(([network = "", device = ""]) => ({ network, device })),
         containers: all("container").map(([name = "", policy = ""]) => ({ name, policy })),
     };
 }

@@ -2,11 +2,11 @@ import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { z } from "zod";
 import type { ApiWish } from "../docker/daemon/api";
-import { tcpAddress } from "../docker/daemon/api";
+import { tcpPort } from "../docker/daemon/api";
 import { probeExposure } from "../docker/daemon/exposure";
 import type { Connection } from "../ssh";
 import { readSigningKey } from "../tls/keys";
-import { expiryOf } from "../tls/life";
+import { beginOf, expiryOf } from "../tls/life";
 import { readCertificates } from "../tls/pem";
 import type { Context } from "./definition";
 import { containsUnknown, isRecord } from "./json";
@@ -90,45 +90,85 @@ export function apiProblems(api: unknown, settings: unknown): Problem[] {
 
 /** What has to be said at each preview. */
 export function apiRemarks(api: ApiWish | undefined): string[] {
-    return api?.tcp?.allowUnprotected === true
-        ? [
-              "allowUnprotected is set: everybody who reaches the TCP port of the Docker API is root on the machine. " +
-                  "Use tls, or see to it that nobody reaches the port.",
-          ]
-        : [];
+    const ending = certificateStatus(api);
+    return [
+        ...(api?.tcp?.allowUnprotected === true
+            ? [
+                  "allowUnprotected is set: everybody who reaches the TCP port of the Docker API is root on the machine. " +
+                      "Use tls, or see to it that nobody reaches the port.",
+              ]
+            : []),
+        ...(ending === undefined ? [] : [`${ending}: give api.tcp.tls another one.`]),
+    ];
+}
+
+/** When the certificate of the API ends; undefined where there is none, or it is not known yet. */
+export function certificateEnd(api: ApiWish | undefined): Date | undefined {
+    const certificate = certificateOf(api);
+    return certificate && expiryOf(certificate);
+}
+
+/** How long before its end the certificate counts as one that ends, at most a sixth of its life: later than any renewal by default. */
+const lastDays = 14 * 86_400_000;
+
+/** Words for a certificate near its end or behind it; undefined while it is neither. */
+export function certificateStatus(api: ApiWish | undefined, now = new Date()): string | undefined {
+    const certificate = certificateOf(api);
+    if (certificate === undefined) return undefined;
+    const [begin, end] = [beginOf(certificate).getTime(), expiryOf(certificate).getTime()];
+    const left = end - now.getTime();
+    if (left > Math.min(lastDays, (end - begin) / 6)) return undefined;
+    const day = new Date(end).toISOString().slice(0, 10);
+    return `the certificate of the API ${left > 0 ? "expires" : "expired"} on ${day}`;
+}
+
+function certificateOf(api: ApiWish | undefined): X509Certificate | undefined {
+    const found = api?.tcp?.tls && readCertificates(api.tcp.tls.cert);
+    return found === undefined || "mistake" in found ? undefined : found[0];
+}
+
+/** Where a daemon listens on TCP. */
+interface Listener {
+    address: string;
+    port: number;
 }
 
 /**
  * Looks at the API from here, as a stranger would, and at what clients will say about the certificate.
  *
- * @returns true when it is open to everybody although that was not asked for
+ * @param listeners where the daemon listens besides, by whomever
+ * @returns true when the API that was asked for is open to everybody although that was not
  */
 export async function lookFromOutside(
-    { tcp }: ApiWish,
+    api: ApiWish | undefined,
+    listeners: readonly Listener[],
     { host }: Connection,
     context: Pick<Context, "warn">,
 ): Promise<boolean> {
-    if (tcp === undefined) return false;
-    const certificate = tcp.tls && (readCertificates(tcp.tls.cert) as X509Certificate[])[0]!;
+    const certificate = certificateOf(api);
     if (certificate !== undefined) {
         const names = isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host);
         if (names === undefined) {
             const listed = certificate.subjectAltName ?? "no names";
             context.warn(`${host}: clients that use this address will refuse the certificate, which is for ${listed}.`);
         }
-        if (expiryOf(certificate) < new Date()) {
-            context.warn(
-                `${host}: the certificate of the Docker API expired on ${expiryOf(certificate).toISOString()}.`,
-            );
-        }
     }
-    const [, port = ""] = /:(\d+)$/.exec(tcpAddress(tcp))!;
-    const address = tcp.address === undefined || ["0.0.0.0", "::"].includes(tcp.address) ? host : tcp.address;
-    const open = (await probeExposure(address, Number(port))) === "open";
-    if (open) {
+    const asked = api?.tcp && { address: api.tcp.address ?? "0.0.0.0", port: tcpPort(api.tcp) };
+    const seen = ({ address, port }: Listener) => `${isEverywhere(address) ? host : address} ${port}`;
+    const all = new Map([...(asked ? [asked] : []), ...listeners].map((each) => [seen(each), each]));
+    let open = false;
+    for (const [place, { port }] of all) {
+        const address = place.split(" ")[0]!;
+        if ((await probeExposure(address, port)) !== "open") continue;
+        const where = `${isIP(address) === 6 ? `[${address}]` : address}:${port}`;
         context.warn(
-            `${host}: ${address}:${port} answers the Docker API without TLS, as seen from here: who can do that is root.`,
+            `${host}: ${where} answers the Docker API without TLS, as seen from here: who can do that is root.`,
         );
+        open ||= asked !== undefined && place === seen(asked);
     }
-    return open && tcp.allowUnprotected !== true;
+    return open && api?.tcp?.allowUnprotected !== true;
+}
+
+function isEverywhere(address: string): boolean {
+    return ["0.0.0.0", "::", ""].includes(address);
 }

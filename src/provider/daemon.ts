@@ -19,15 +19,16 @@ import {
     prepare,
     requireDaemon,
     runningOf,
+    tcpListeners,
     told,
 } from "../host/daemon/change";
 import type { Connection, Machine } from "../ssh";
-import { apiProblems, apiRemarks, apiSchema, lookFromOutside } from "./api";
+import { apiProblems, apiRemarks, apiSchema, certificateEnd, certificateStatus, lookFromOutside } from "./api";
 import { connectionSchema } from "./connection";
 import { define } from "./define";
 import { type Context, PartialFailure, type Recorded } from "./definition";
 import { isUnreachable } from "./errors";
-import { containsUnknown, isRecord } from "./json";
+import { containsUnknown, isRecord, unknownValue } from "./json";
 import { isSameMachine, openMachine, proxyHostKeysOf } from "./machine";
 import type { Problem } from "./validate";
 
@@ -90,6 +91,8 @@ export interface DaemonState {
     /** Keys that are written and not in effect yet. */
     pending: string[];
     engineVersion?: string;
+    /** When the certificate of the API ends. */
+    certificateExpiresAt?: string;
     machineId: string;
     hostKey: string;
     proxyHostKeys?: Record<string, string>;
@@ -139,10 +142,17 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
     },
 
     foresee(prior, news, context) {
+        const { settings, extra, environment, api } = news;
+        // Of what is not known at all nothing can be told.
+        if ([settings, extra, environment, api].some((part) => part === (unknownValue as unknown))) return;
+        // What is not known yet counts as changed: so a certificate that is about to be renewed.
+        const condition = containsUnknown([settings, extra, environment, api])
+            ? ", if what is not known yet changes"
+            : "";
         const text = foreseen(prior, news);
-        const name = news.connection.host;
-        if (text.startsWith("restart")) context.warn(`${name}: ${text}, as last seen.`);
-        else context.progress(`${name}: ${text}`);
+        const name = (containsUnknown(news.connection) ? prior : news).connection.host;
+        if (text.startsWith("restart")) context.warn(`${name}: ${text}, as last seen${condition}.`);
+        else context.progress(`${name}: ${text}${text === "none" ? "" : condition}`);
         const mistakes = prior.engineVersion === undefined ? [] : wrongVersions(news.settings, prior.engineVersion);
         for (const { path, problem } of mistakes) context.warn(`${name}: settings.${path.join(".")}: ${problem}.`);
     },
@@ -151,10 +161,10 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
         const machine = await openMachine(inputs.connection, prior, context);
         const facts = await observeDaemon(machine, context);
         const claims = prior?.claims ?? claimsOfWish(wishOf(inputs));
-        const open = inputs.api !== undefined && (await lookFromOutside(inputs.api, inputs.connection, context));
+        const open = await lookFromOutside(inputs.api, tcpListeners(facts), inputs.connection, context);
         return {
             inputs: inputsAsFound(inputs, facts, claims, open),
-            state: stateOf(machine, facts, claims, prior?.plan ?? "none"),
+            state: stateOf(machine, facts, claims, inputs.api, prior?.plan ?? "none"),
         };
     },
 
@@ -165,7 +175,7 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
         const wish = wishOf(inputs);
         const isSame = isSameMachine(prior, facts.machineId, machine, context);
         const owner = { urn: context.urn, claims: (isSame ? prior?.claims : undefined) ?? [] };
-        const state = (plan: string) => stateOf(machine, facts, claimsOfWish(wish), plan);
+        const state = (plan: string) => stateOf(machine, facts, claimsOfWish(wish), inputs.api, plan);
         let plan = "none";
         try {
             ({ facts, plan } = await bring(machine, facts, wish, owner, context));
@@ -177,7 +187,7 @@ export const daemonConfig = define<DaemonInputs, DaemonState>({
                 error,
             );
         }
-        if (inputs.api !== undefined) await lookFromOutside(inputs.api, inputs.connection, context);
+        await lookFromOutside(inputs.api, tcpListeners(facts), inputs.connection, context);
         return { id: facts.machineId, state: state(plan) };
     },
 
@@ -248,13 +258,16 @@ function wishOf(inputs: DaemonInputs): DaemonWish {
 
 /** What an update would do, by what was last seen of the machine. */
 function foreseen(prior: Recorded<DaemonInputs, DaemonState>, news: DaemonInputs): string {
+    const { liveRestore, containers } = prior.seen;
+    const mayBeOurs = [prior, news].some(({ settings, exclusive }) => "live-restore" in settings || exclusive);
     const withApi = ({ settings, extra, api }: DaemonInputs): Content => ({
+        // What others have set stays.
+        ...(liveRestore && !mayBeOurs ? { "live-restore": true } : {}),
         ...settings,
         ...extra,
         ...apiSettings(api, settings, "fd://"),
     });
     const [file, after] = [withApi(prior), withApi(news)];
-    const { liveRestore, containers } = prior.seen;
     const loaded = { ...without(file, prior.pending), ...prior.seen.loaded };
     const alive = prior.daemon !== words.notRunning && prior.daemon !== words.notAnswering;
     const situation = { file, loaded, effective: {}, alive, liveRestore, containers };
@@ -314,7 +327,8 @@ function daemonWord(
     const found = asFound(file, claims);
     const waiting =
         applyMode === "staged" ? [] : pending(facts, claims).filter((key) => sameContent(asked[key], found[key]));
-    return waiting.length === 0 ? wanted : `written, but not applied: ${waiting.join(", ")}`;
+    if (waiting.length > 0) return `written, but not applied: ${waiting.join(", ")}`;
+    return certificateStatus(inputs.api) ?? wanted;
 }
 
 function without(content: Content, keys: readonly string[]): Content {
@@ -331,11 +345,19 @@ function union(a: readonly Claim[], b: readonly Claim[]): Claim[] {
     return [...new Set([...a, ...b])];
 }
 
-function stateOf(machine: Machine, facts: DaemonFacts, claims: readonly Claim[], plan: string): DaemonState {
+function stateOf(
+    machine: Machine,
+    facts: DaemonFacts,
+    claims: readonly Claim[],
+    api: ApiWish | undefined,
+    plan: string,
+): DaemonState {
+    const end = certificateEnd(api);
     return {
         plan,
         pending: pending(facts, claims),
         ...(facts.version === undefined ? {} : { engineVersion: facts.version }),
+        ...(end === undefined ? {} : { certificateExpiresAt: end.toISOString() }),
         machineId: facts.machineId,
         hostKey: machine.hostKey,
         ...proxyHostKeysOf(machine),

@@ -3,7 +3,7 @@ import { type Checked, check } from "./check";
 import { type Context, type Definition, PartialFailure } from "./definition";
 import { type Difference, diff } from "./diff";
 import { EngineError, isUnreachable, messageOf } from "./errors";
-import { containsUnknown, type Json, plain } from "./json";
+import { type Json, plain } from "./json";
 import { followEngine, onShutdown, working } from "./lifecycle";
 import { reporter } from "./progress";
 import { current, inputsOf, ownKeys, recorded, recordOf, stateOf, urnKey } from "./record";
@@ -117,7 +117,7 @@ export function define<I extends object, S extends object>(definition: Definitio
             answer("diff", news, (context) => {
                 remember(news, olds);
                 const difference = diff(definition, olds, news);
-                if (difference.changes !== false && !containsUnknown(news)) {
+                if (difference.changes !== false) {
                     foresee(olds, news, context);
                 }
                 return difference;

@@ -49,8 +49,8 @@ export interface Definition<I extends object, S extends object> {
     /** What is allowed and still worth a warning at each preview and update. Parts of them may not be known yet. */
     remarks?(inputs: I): string[];
     /**
-     * Tells in a preview what an update will do, as far as the record and the arguments tell. Pure, as a diff is. Not called
-     * while a part of the arguments is not known yet.
+     * Tells in a preview what an update will do, as far as the record and the arguments tell. Pure, as a diff is. Parts
+     * of the arguments may not be known yet.
      */
     foresee?(prior: Recorded<I, S>, inputs: I, context: Context): void;
     /** Inputs whose change makes a new resource; the old one is removed first, unless {@link createFirst}. */

@@ -55,6 +55,13 @@ describeLab.each(suiteReleases("trixie"))("the API over TCP on %s", (release) =>
         });
     }
 
+    /** What the stranger was answered, which was never the API. */
+    async function expectNeverOpen(): Promise<Record<string, number>> {
+        const answers = await stranger.stop();
+        expect(Object.keys(answers).filter((answer) => answer.startsWith("2"))).toEqual([]);
+        return answers;
+    }
+
     beforeAll(async () => {
         lab = await Lab.open();
         host = await lab.up(lab.uniqueName(release), { release, layer: "docker" });
@@ -137,7 +144,8 @@ describeLab.each(suiteReleases("trixie"))("the API over TCP on %s", (release) =>
     });
 
     it("finds that somebody has opened the port to everybody, and closes it", async () => {
-        await stranger.stop();
+        // Who opens the port here is not us, so the stranger pauses; until now nothing was open.
+        await expectNeverOpen();
         const file = await daemon.file();
         await daemon.write({ ...settings, hosts: file.hosts, tls: false });
         // Newer daemons wait 16 s before they open such a port.
@@ -203,8 +211,7 @@ describeLab.each(suiteReleases("trixie"))("the API over TCP on %s", (release) =>
     });
 
     it("was at no moment open without TLS", async () => {
-        const answers = await stranger.stop();
-        expect(Object.keys(answers).filter((answer) => answer.startsWith("2"))).toEqual([]);
+        const answers = await expectNeverOpen();
         // The stranger was there in all states: closed, being restarted, and open for others.
         expect(answers["400 Client sent an HTTP request to an HTTPS server."]).toBeGreaterThan(50);
         expect(answers.ECONNREFUSED).toBeGreaterThan(10);
@@ -218,6 +225,15 @@ describeLab.each(suiteReleases("trixie"))("the API over TCP on %s", (release) =>
         try {
             await config.up({ settings: { ...settings, hosts }, api: { tcp: { allowUnprotected: true } } });
             expect(warn).toHaveBeenCalledWith(expect.stringMatching(/^allowUnprotected is set: everybody/));
+            const seen = `${host.address}:6066 answers the Docker API without TLS, as seen from here: who can do that is root`;
+            expect(warn).toHaveBeenCalledWith(expect.stringContaining(seen));
+            // Whoever has opened it: other resources of the machine tell of it, too.
+            warn.mockClear();
+            const other = new DaemonResource("other", { connection: login(lab, host), settings: { debug: true } });
+            await other.up();
+            expect(warn).toHaveBeenCalledWith(expect.stringContaining(seen));
+            expect(await other.drift()).toEqual({});
+            await other.destroy();
         } finally {
             warn.mockRestore();
         }

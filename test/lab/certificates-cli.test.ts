@@ -46,6 +46,7 @@ describeLab("the certificates of a host through the real CLI", () => {
             api: { tcp: { tls: { ca: authority.bundle, cert: server.certificate, key: server.privateKey } } },
         });
         export const plan = daemon.plan;
+        export const end = daemon.certificateExpiresAt;
         export const { expiresAt, renewAt, serialNumber } = server;
         export const identity = { ca: authority.bundle, cert: client.certificate, key: client.privateKey };`;
 
@@ -78,7 +79,8 @@ describeLab("the certificates of a host through the real CLI", () => {
 
     /** That the server's certificate is the one of the output; and that no container has been stopped. */
     async function expectServed(): Promise<void> {
-        const { serialNumber, expiresAt, plan } = await project.outputs();
+        const { serialNumber, expiresAt, plan, end } = await project.outputs();
+        expect(end).toBe(expiresAt);
         const served = await shown();
         expect(served.serialNumber).toBe(serialNumber);
         expect(new Date(served.valid_to).toISOString()).toBe(expiresAt);
@@ -119,7 +121,9 @@ describeLab("the certificates of a host through the real CLI", () => {
     it("are renewed when their time has come, which a preview shows, without stopping a container", async () => {
         const [before, client, key] = [await project.outputs(), await identity(), await shell.run(`cat ${keyFile}`)];
         await pause(Math.max(0, Date.parse(String(before.renewAt)) - Date.now()));
-        expect((await project.preview()).output).toMatch(/TlsCertificate server update/);
+        const preview = await project.preview();
+        expect(preview.output).toMatch(/TlsCertificate server update/);
+        expect(preview.output).toContain(`${keepRunning}, as last seen, if what is not known yet changes.`);
         const { output } = await project.preview(["--refresh", "--diff"]);
         const day = String(before.expiresAt).slice(0, 10);
         expect(output).toContain(`~ status: "due for renewal, expires on ${day}" => "valid"`);
@@ -165,7 +169,8 @@ describeLab("the certificates of a host through the real CLI", () => {
         await pause(Math.max(0, Date.parse(String(expiresAt)) - Date.now()));
         const { output } = await project.preview(["--refresh", "--diff"]);
         expect(output).toContain(`~ status: "expired on ${String(expiresAt).slice(0, 10)}" => "valid"`);
-        expect(output).toContain(`warning: ${host.address}: the certificate of the Docker API expired on ${expiresAt}`);
+        const words = `the certificate of the API expired on ${String(expiresAt).slice(0, 10)}`;
+        expect(output).toContain(`~ daemon: "${words}" => "as configured"`);
         expect(await ask(await identity())).toMatch(/^refused:.*expired/);
         await project.config("validity", "1h");
         await project.up(["--refresh"]);

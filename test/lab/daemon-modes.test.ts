@@ -2,10 +2,10 @@ import { Lab, type LabHost } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
 import { Daemon, DaemonResource } from "../support/daemon";
 import { login } from "../support/docker-host";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { Shell } from "../support/shell";
 
-describeLab("how a DaemonConfig comes into effect", () => {
+describeLab.each(suiteReleases("trixie"))("how a DaemonConfig comes into effect on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;
@@ -14,7 +14,7 @@ describeLab("how a DaemonConfig comes into effect", () => {
 
     beforeAll(async () => {
         lab = await Lab.open();
-        host = await lab.up(lab.uniqueName("modes"), { layer: "docker" });
+        host = await lab.up(lab.uniqueName("modes"), { release, layer: "docker" });
         shell = await Shell.open(lab, host);
         daemon = new Daemon(shell);
         await daemon.run({ always: "always" });
@@ -72,6 +72,14 @@ describeLab("how a DaemonConfig comes into effect", () => {
         expect(await shell.run(command)).toContain("-H fd://");
     });
 
+    it("refuses an address for the bridge with which nobody would reach the machine any more", async () => {
+        const bip = host.address.replace(/\d+$/, "1/24");
+        await expect(config.up({ settings: { bip } })).rejects.toThrow(
+            /SETTING_REFUSED.*settings\.bip: .* overlaps .*, which the machine reaches through \w+.*cut off/,
+        );
+        await config.up({ settings: {} });
+    });
+
     it("names the variable and the file of a flag that collides", async () => {
         await shell.run("echo 'DOCKER_OPTS=\"--log-level=warn\"' >>/etc/default/docker");
         await expect(config.up({ settings: { "log-level": "error" } })).rejects.toThrow(
@@ -113,7 +121,10 @@ describeLab("how a DaemonConfig comes into effect", () => {
         const connection = login(lab, host, "root");
         const newer = new DaemonResource("newer", { connection, extra: { "newer-than-all": true } });
         await expect(newer.up()).rejects.toThrow(
-            /DAEMON_CONFIG_FAILED.*dockerd refuses the configuration\. Nothing was changed[\s\S]*newer-than-all/,
+            // 20.10 cannot be asked before: it is started.
+            release === "bookworm"
+                ? /DAEMON_CONFIG_FAILED.*does not start\. Everything is as it was before[\s\S]*newer-than-all/
+                : /DAEMON_CONFIG_FAILED.*dockerd refuses the configuration\. Nothing was changed[\s\S]*newer-than-all/,
         );
         expect(await daemon.file()).toEqual({});
         // dockerd takes an object that it does not know where it knows what is in it.

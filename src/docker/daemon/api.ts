@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { isIP } from "node:net";
+import { sha256 } from "../../sha256";
 import type { Content } from "./merge";
 import { sameContent } from "./merge";
 
@@ -39,14 +39,9 @@ export function tlsFiles({ tcp }: ApiWish): Record<keyof ApiTls, TlsFile> | unde
     const { ca, cert, key } = tcp.tls;
     const file = (name: string, pem: string) => {
         const content = `${pem.trim()}\n`;
-        return { path: `${tlsDirectory}/${name}-${digest(content).slice(0, 16)}.pem`, content };
+        return { path: `${tlsDirectory}/${name}-${sha256(content).slice(0, 16)}.pem`, content };
     };
     return { ca: file("ca", ca), cert: file("cert", cert), key: file("key", key) };
-}
-
-/** SHA-256 in hex, as sha256sum prints it. */
-export function digest(content: string): string {
-    return createHash("sha256").update(content).digest("hex");
 }
 
 /** The port of the API, Docker's own numbers where none is given. */

@@ -1,6 +1,7 @@
 import { nearest } from "../../nearest";
 import { keyNames, keyOf, misleadingNames, unusableNames } from "./keys";
 import { type Content, isObject } from "./merge";
+import { wrongBridge } from "./networks";
 import { compareVersions } from "./version";
 
 /** One thing wrong with settings. */
@@ -90,6 +91,12 @@ export function wrongCombinations(
 
     if (has("bip") && has("bridge") && isKnown("bridge"))
         wrong(["bip"], "it is the default bridge's; with bridge there is none");
+    const { bip, "default-gateway": gateway } = settings;
+    if (typeof bip === "string" && isKnown("bip")) {
+        const found = wrongBridge(bip, typeof gateway === "string" && isKnown("default-gateway") ? gateway : undefined);
+        if (found.bip !== undefined) wrong(["bip"], found.bip);
+        if (found.gateway !== undefined) wrong(["default-gateway"], found.gateway);
+    }
     if (has("host-gateway-ip") && has("host-gateway-ips"))
         wrong(["host-gateway-ip"], "write it into host-gateway-ips alone");
     if (settings.icc === false && settings.iptables === false)

@@ -1,4 +1,4 @@
-import { type ApiWish, apiSettings, digest, tlsFiles } from "../../docker/daemon/api";
+import { type ApiWish, apiSettings, readTcpAddress, tlsFiles } from "../../docker/daemon/api";
 import { wrongCombinations, wrongVersions } from "../../docker/daemon/check";
 import { keyOf } from "../../docker/daemon/keys";
 import {
@@ -16,6 +16,7 @@ import {
     sameContent,
     valueAt,
 } from "../../docker/daemon/merge";
+import { networkTaken } from "../../docker/daemon/networks";
 import { actionFor, makePlan, notInEffect, type Plan, type Running, type Situation } from "../../docker/daemon/plan";
 import {
     dropIn,
@@ -30,6 +31,7 @@ import {
 } from "../../docker/daemon/unit";
 import { compareVersions } from "../../docker/daemon/version";
 import { type ErrorCode, FleetError } from "../../errors";
+import { sha256 } from "../../sha256";
 import {
     type ChangeStep,
     type DaemonChange,
@@ -111,7 +113,11 @@ export function prepare(facts: DaemonFacts, asked: DaemonWish, owner: Owner, mac
     const unit = unitOf(facts);
     const units = [...hostsFiles(facts, unit, claims, owned, wanted), ...environmentFiles(facts, wish, owned)];
     const certificates = certificateFiles(facts, wish, owned);
-    const withDropIn = wanted.hosts !== undefined && claims.some((claim) => claim === everything || claim === "hosts");
+    // Ours, or that of another resource which has set hosts.
+    const withDropIn =
+        wanted.hosts !== undefined &&
+        (claims.some((claim) => claim === everything || claim === "hosts") ||
+            facts.dropIns.some(({ path }) => path === hostsPath));
     refuseFlags(unit, wish.settings, refuse);
 
     // Of certificates that were exchanged under their names the daemon has read nobody knows which.
@@ -168,6 +174,17 @@ export function pending(facts: DaemonFacts, claims: readonly Claim[]): string[] 
 export function told({ info }: DaemonFacts, keys: readonly string[]): Content {
     const all = info === undefined ? {} : effectiveOf(info);
     return Object.fromEntries(Object.entries(all).filter(([key]) => keys.includes(key)));
+}
+
+/** Where the daemon listens on TCP, by its file and its flags, whoever has set them. Loopback is nobody else's business. */
+export function tcpListeners(facts: DaemonFacts): { address: string; port: number }[] {
+    const { hosts } = parseOr(facts.file.content, {} as Content);
+    const inFile = Array.isArray(hosts) ? hosts.filter((host) => typeof host === "string") : [];
+    const flags = givenFlags(unitOf(facts).words).filter(({ key }) => key === "hosts");
+    const given = flags.map(({ text }) => /tcp:\S+/.exec(text)?.[0] ?? "");
+    return [...new Set([...inFile, ...given])]
+        .flatMap((host) => readTcpAddress([host]) ?? [])
+        .filter(({ address }) => !/^(?:127\.|::1$|localhost$)/.test(address));
 }
 
 /** The containers that run, as a plan counts them. */
@@ -265,6 +282,12 @@ function refuseMistakes(
     ];
     if (settings["live-restore"] === true && facts.info?.swarm === "active") {
         mistakes.push({ path: ["live-restore"], problem: "a daemon in swarm mode does not start with it" });
+    }
+    const { bip } = settings;
+    const taken = typeof bip === "string" ? networkTaken(bip, facts.routes) : undefined;
+    if (taken !== undefined) {
+        const problem = `${bip} overlaps ${taken.network}, which the machine reaches through ${taken.device}: it would be cut off from there`;
+        mistakes.push({ path: ["bip"], problem });
     }
     const driver = settings["log-driver"];
     const drivers = facts.info?.logDrivers ?? [];
@@ -369,13 +392,13 @@ function certificateFiles(facts: DaemonFacts, { api }: DaemonWish, owned: readon
 
 function isAsWritten(facts: DaemonFacts, { path, content }: { path: string; content: string }): boolean {
     const found = facts.certificates.find((each) => each.path === path);
-    return found?.sum === digest(content) && found.mode === "400" && found.owner === "root";
+    return found?.sum === sha256(content) && found.mode === "400" && found.owner === "root";
 }
 
 function exchanged(facts: DaemonFacts, changes: readonly FileChange[]): boolean {
     return changes.some(({ path, content }) => {
         const found = facts.certificates.find((each) => each.path === path);
-        return content !== undefined && found !== undefined && found.sum !== digest(content);
+        return content !== undefined && found !== undefined && found.sum !== sha256(content);
     });
 }
 

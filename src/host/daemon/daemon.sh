@@ -69,6 +69,8 @@ daemon_facts() {
         fact loaded "$(cat "$DAEMON_READ.invocation")" "$(daemon_encoded "$DAEMON_READ.json")"
     fi
     if [ -d "$DAEMON_CHANGE" ]; then fact unfinished yes; fi
+    ip -4 route show 2>/dev/null | sed -n 's/^\([0-9][0-9./]*\) \(.* \)\{0,1\}dev \([^ ]*\).*/\1 \3/p' |
+        while read -r daemon_network daemon_name; do fact route "$daemon_network" "$daemon_name"; done
     [ -d /run/systemd/system ] || return 0
     unit_facts docker.service docker.socket
     daemon_unit=$(timeout 20 systemctl cat docker.service 2>/dev/null | base64 | tr -d '\n')
