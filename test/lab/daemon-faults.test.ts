@@ -316,6 +316,17 @@ describeLab.each(tested)("a change of the daemon that is disturbed, on %s", (rel
         },
     );
 
+    // With live-restore it starts: the bridge of the containers that run stays as it is.
+    it("puts the old daemon back after a start with a bridge that is not there, without live-restore", async () => {
+        const plain: Wish = { settings: { labels: ["zone=a"] } };
+        await up(plain);
+        const error = await failure({ settings: { ...plain.settings, bridge: "nonexistent0" } });
+        expect(error).toMatch(/\[DAEMON_CONFIG_FAILED\].*the daemon does not start\. Everything is as it was before/);
+        expect(error).toMatch(/bridge device with non default name nonexistent0 must be created manually/);
+        expect(await seen()).toEqual(wished(plain));
+        expect(Object.keys(await daemon.processes())).toEqual(["one", "two"]);
+    });
+
     it.each(everything ? badMachines : badMachines.slice(0, 3))(
         "changes nothing on a machine with %s, and says so",
         async (_, begin, end, words) => {
@@ -350,6 +361,25 @@ describeLab.each(tested)("a change of the daemon that is disturbed, on %s", (rel
         await up({ settings: { ...good.settings, "log-driver": "local" } });
         expect(await daemon.info("LoggingDriver")).toBe("local");
         expect(await daemon.processes()).toEqual(containers);
+    });
+
+    it("keeps what others have written and nobody has loaded when a change that passes through other contents is killed", async () => {
+        const { before, after } = works["live-restore first"];
+        await up(before);
+        const theirs = { ...foreign, "max-download-attempts": 9 };
+        await daemon.write({ ...theirs, ...before.settings });
+        await faults.arm(steps["proving the reload"], "kill");
+        expect(await failure(after)).toMatch(/REMOTE_COMMAND_FAILED/);
+        await faults.settled();
+        // On the way the file holds what the daemon had read.
+        expect(await daemon.file()).toMatchObject(foreign);
+        const containers = await daemon.processes();
+        await up(after);
+        expect(await daemon.file()).toEqual({ ...theirs, ...after.settings });
+        expect(await daemon.processes()).toEqual(containers);
+        expect(await config.drift()).toEqual({});
+        await daemon.write({ ...foreign, ...after.settings });
+        await shell.run("systemctl reload docker.service");
     });
 
     it("brings back a daemon that is killed, long after a reload, by what others have written", async () => {
