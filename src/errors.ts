@@ -63,6 +63,7 @@ export const errorCodes = [
     "MOUNT_TARGET_UNUSABLE",
     "MOUNT_FORMAT_REFUSED",
     "MOUNT_SERVER_SILENT",
+    "SSHFS_UNAVAILABLE",
     "STATE_TOO_NEW",
     "TRANSCRIPT_UNWRITABLE",
 ] as const;

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export { type ClientMount, type ClientMountArgs, mountOnClient } from "./client/mount";
 export type { ApiAccess } from "./docker/access";
 export { type DockerClientHost, dockerClient } from "./docker/client";
 export { hardened } from "./docker/daemon/hardened";

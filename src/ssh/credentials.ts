@@ -12,6 +12,8 @@ export interface LoginKey {
     name: string;
     /** The public key in SSH's binary form. */
     blob: Buffer;
+    /** The file it was read from, as the user names it. */
+    path?: string;
     way: { key: ParsedKey } | { agent: () => AgentKey };
 }
 
@@ -60,7 +62,7 @@ export async function collectCredentials(connection: ResolvedConnection): Promis
     for (const identity of named) {
         const held = inAgent.find(({ blob }) => identity.blob?.equals(blob));
         if (identity.key !== undefined) {
-            own.push(loginKey(identity.name, identity.key));
+            own.push(loginKey(identity, identity.key));
         } else if (held !== undefined) {
             own.push(throughAgent(held));
         } else {
@@ -115,8 +117,8 @@ export async function offeredKeys(connection: Connection): Promise<string[]> {
     return keys.map(({ blob }) => blob.toString("base64"));
 }
 
-function loginKey(name: string, key: ParsedKey): LoginKey {
-    return { name, blob: key.getPublicSSH(), way: { key } };
+function loginKey({ name, path }: Identity, key: ParsedKey): LoginKey {
+    return { name, blob: key.getPublicSSH(), path, way: { key } };
 }
 
 /** The agent's socket this connection uses, if any. */
@@ -166,12 +168,13 @@ async function usualIdentities(connection: ResolvedConnection): Promise<Identity
 function sortUsual(usual: Identity[], inAgent: AgentIdentity[], remarks: string[]): [AgentIdentity[], LoginKey[]] {
     const throughAgent: AgentIdentity[] = [];
     const alone: LoginKey[] = [];
-    for (const { name, key, blob, mistake } of usual) {
-        const held = inAgent.find((identity) => blob?.equals(identity.blob));
+    for (const identity of usual) {
+        const { name, key, blob, mistake } = identity;
+        const held = inAgent.find((other) => blob?.equals(other.blob));
         if (held !== undefined) {
             throughAgent.push(held);
         } else if (key !== undefined) {
-            alone.push(loginKey(name, key));
+            alone.push(loginKey(identity, key));
         } else {
             remarks.push(`${name} was not tried: it ${mistake?.reason ?? "cannot be used."}`);
         }

@@ -10,6 +10,8 @@ import { isPublicKey, type Mistake, readPrivateKey } from "./private-key";
 export interface Identity {
     /** For messages: `"connection.privateKey"` or the path. */
     name: string;
+    /** The file it was read from. */
+    path?: string;
     /** The private key, when it can be used. */
     key?: ParsedKey;
     /** The public key in SSH's binary form, as far as it is known: an agent may hold the private one. */
@@ -65,6 +67,7 @@ export async function identityOfFile(path: string, passphrase: string | undefine
     const identity = await identityOfText(path, text, passphrase);
     return {
         ...identity,
+        path,
         blob: identity.blob ?? (await publicKeyBeside(path)),
         hasCertificate: existsSync(expandHome(`${path}-cert.pub`)),
     };

@@ -3,6 +3,7 @@ export { offeredKeys } from "./credentials";
 export { blobType, fingerprintOf, generateKeyPair, type KeyPair, parsePublicKey } from "./key-pair";
 export { knownHostsName } from "./known-hosts";
 export type { CommandRequest, Machine, RunRequest, RunResult, UploadRequest } from "./machine";
+export { checkOpenSshWay, type OpenSshClient, type OpenSshFile, openSshClient } from "./openssh-client";
 export { type ConnectOptions, closeAllConnections, connect } from "./pool";
 export { privateKeyMistake, publicKeyOf } from "./private-key";
 export { proxyMistake } from "./proxy-arguments";

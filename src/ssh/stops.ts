@@ -44,7 +44,7 @@ function hopStops(proxy: ResolvedConnection, keys: (string | undefined)[], machi
 }
 
 /** The jump hosts of a connection, the outermost first. */
-function hopsOf({ proxy }: ResolvedConnection): ResolvedConnection[] {
+export function hopsOf({ proxy }: ResolvedConnection): ResolvedConnection[] {
     return proxy === undefined ? [] : [...hopsOf(proxy), proxy];
 }
 

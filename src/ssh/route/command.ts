@@ -20,7 +20,7 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
  */
 export function startCommand(command: string, connection: ResolvedConnection): Stream {
     const isWindows = process.platform === "win32";
-    const child = spawn(expand(command, connection), {
+    const child = spawn(expandCommand(command, connection), {
         shell: true,
         stdio: ["pipe", "pipe", "pipe"],
         detached: !isWindows,
@@ -29,8 +29,8 @@ export function startCommand(command: string, connection: ResolvedConnection): S
     return new CommandStream(child, connection);
 }
 
-/** OpenSSH's tokens. Unknown ones are refused where the connection is checked. */
-function expand(command: string, { host, port, user, configured }: ResolvedConnection): string {
+/** A `proxyCommand` with OpenSSH's tokens filled in. Unknown ones are refused where the connection is checked. */
+export function expandCommand(command: string, { host, port, user, configured }: ResolvedConnection): string {
     const values: Record<string, string> = {
         "%": "%",
         h: host,
