@@ -69,10 +69,10 @@ export const typeFacts: Record<MountType, TypeFacts> = {
             AddressFamily BatchMode BindAddress BindInterface CertificateFile ChallengeResponseAuthentication
             CheckHostIP Cipher Ciphers Compression CompressionLevel ConnectionAttempts ConnectTimeout
             GlobalKnownHostsFile GSSAPIAuthentication HostKeyAlgorithms HostKeyAlias HostName IdentitiesOnly IdentityFile
-            IdentityAgent IPQoS KbdInteractiveAuthentication KexAlgorithms LogLevel MACs NoHostAuthenticationForLocalhost
+            IdentityAgent IPQoS KbdInteractiveAuthentication KexAlgorithms LogLevel MACs
             NumberOfPasswordPrompts PasswordAuthentication Port PreferredAuthentications ProxyJump PubkeyAuthentication
             RekeyLimit ServerAliveCountMax ServerAliveInterval StrictHostKeyChecking TCPKeepAlive User
-            UserKnownHostsFile VerifyHostKeyDNS`),
+            UserKnownHostsFile`),
         helper: { command: "sshfs", package: "sshfs" },
     },
     nfs: {
@@ -122,6 +122,10 @@ const refused: Record<string, string> = {
     ProxyCommand: "commands in options are not supported",
 };
 
+/** Options of ssh with which a server may pass without the key that is known of it, some of them only by another's word (DNS). */
+const unchecked =
+    /^(?:StrictHostKeyChecking=(?!yes$)|UserKnownHostsFile=\/dev\/null$|NoHostAuthenticationForLocalhost=|VerifyHostKeyDNS=)/i;
+
 /** What is wrong with an option of a type; undefined when nothing is. */
 export function optionMistake(type: MountType, option: string): string | undefined {
     if (option === "") return "an option is missing";
@@ -132,7 +136,7 @@ export function optionMistake(type: MountType, option: string): string | undefin
     if (name.startsWith("x-")) return `${name}: options that begin with x- are read from /etc/fstab only`;
     const reason = refused[name];
     if (reason !== undefined) return `${name}: ${reason}`;
-    if (type === "sshfs" && /^(?:StrictHostKeyChecking=(?!yes$)|UserKnownHostsFile=\/dev\/null$)/i.test(option)) {
+    if (type === "sshfs" && unchecked.test(option)) {
         return `${option}: the server's key has to be checked`;
     }
     if (type !== "bind" && /^r?bind$/.test(name)) return `${name}: that is what the type bind does`;

@@ -103,6 +103,8 @@ describe("options", () => {
         ["cifs", "password=geheim", /use the argument credentials/],
         ["sshfs", "StrictHostKeyChecking=no", /has to be checked/],
         ["sshfs", "UserKnownHostsFile=/dev/null", /has to be checked/],
+        ["sshfs", "NoHostAuthenticationForLocalhost=yes", /has to be checked/],
+        ["sshfs", "VerifyHostKeyDNS=yes", /has to be checked/],
         ["block", "remount", /remounts by itself/],
         ["tmpfs", "bind", /that is what the type bind does/],
     ] as const)("of %s: %s is refused", (type, option, words) => {
