@@ -9,8 +9,8 @@ import type { OpenSshFile } from "../ssh";
  */
 export async function makePrivateDirectory(): Promise<string> {
     for (const parent of [process.env.XDG_RUNTIME_DIR, tmpdir()]) {
-        // ssh's configuration could not name another one.
-        if (!parent?.startsWith("/") || /["\\\r\n$]/.test(parent)) continue;
+        // Others would have to be quoted in ssh's configuration, and once more for the shell that ssh starts for a jump host.
+        if (parent === undefined || !/^\/[\w./-]+$/.test(parent)) continue;
         const isThere = await stat(parent).then(
             (found) => found.isDirectory(),
             () => false,

@@ -73,16 +73,21 @@ async function mount(
             cure: isMissing ? "Check path: it is a directory of the machine." : undefined,
         });
     };
-    for (const end = Date.now() + mountPatience; ; ) {
-        const [entry] = await mountsAt(programs.platform, mountpoint.path);
-        if (entry !== undefined) {
-            const answer = await probe(mountpoint.path);
-            if (answer !== "ok") throw await failure(`It was mounted, and does not answer (${answer}).`);
-            await server.forgetWords();
-            return { server, entry };
+    try {
+        for (const end = Date.now() + mountPatience; ; ) {
+            const [entry] = await mountsAt(programs.platform, mountpoint.path);
+            if (entry !== undefined) {
+                const answer = await probe(mountpoint.path);
+                if (answer !== "ok") throw await failure(`It was mounted, and does not answer (${answer}).`);
+                await server.forgetWords();
+                return { server, entry };
+            }
+            if (await server.ended(50)) throw await failure("sshfs has ended without mounting it.");
+            if (Date.now() > end) throw await failure(`sshfs has not mounted it within ${mountPatience / 1000} s.`);
         }
-        if (await server.ended(50)) throw await failure("sshfs has ended without mounting it.");
-        if (Date.now() > end) throw await failure(`sshfs has not mounted it within ${mountPatience / 1000} s.`);
+    } catch (error) {
+        await server.stop();
+        throw error;
     }
 }
 

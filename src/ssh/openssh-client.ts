@@ -123,9 +123,20 @@ export async function openSshClient(
 }
 
 /** Refuses what OpenSSH's client has no way to do. */
-function checkWay({ proxyUrl, proxyCommand }: ResolvedConnection, index: number, all: ResolvedConnection[]): void {
+function checkWay(
+    { user, proxyUrl, proxyCommand }: ResolvedConnection,
+    index: number,
+    all: ResolvedConnection[],
+): void {
     const path = ["connection", ...all.slice(index + 1).map(() => "proxy")].join(".");
     const bad = (message: string, cure: string) => new FleetError({ code: "INVALID_ARGUMENT", message, cure });
+    // A word of its command line and of its configuration.
+    if (/^-|["'\\#$%]/.test(user)) {
+        throw bad(
+            `${path}.user ${JSON.stringify(user)} is not for OpenSSH's client, which has to make this connection.`,
+            "Log in with another name: one without a dash at its beginning, quotes, backslashes, #, $ and %.",
+        );
+    }
     if (proxyUrl !== undefined) {
         throw bad(
             `${path}.proxyUrl is not for OpenSSH's client, which has to make this connection.`,

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkOpenSshWay } from "../../../src/ssh";
 import { type OpenSshStop, openSshConfig } from "../../../src/ssh/openssh-config";
 
 const hasSsh = spawnSync("ssh", ["-V"]).status === 0;
@@ -119,4 +120,26 @@ describe("what answers for passwords", () => {
         expect(answer("(jump@hop.x) (admin@machine.x) Password: ")).toBe("other");
         expect(answer("Password: ")).toBe("refused");
     });
+});
+
+describe("the way of a connection", () => {
+    const host = "203.0.113.10";
+
+    it.each([
+        [
+            { host, user: "-oProxyCommand=x" },
+            /connection\.user "-oProxyCommand=x" is not for OpenSSH's client.*another name/,
+        ],
+        [{ host, user: 'a"b' }, /connection\.user /],
+        [{ host, proxy: { host: "203.0.113.11", user: "a%h" } }, /connection\.proxy\.user /],
+        [{ host, proxyUrl: "socks5://127.0.0.1:1" }, /connection\.proxyUrl .*proxyCommand/],
+        [{ host, proxyCommand: "true\nfalse" }, /connection\.proxyCommand must be a single line/],
+    ])("%j is none for OpenSSH's client", async (connection, words) => {
+        await expect(checkOpenSshWay(connection)).rejects.toThrow(words);
+    });
+
+    it.each([{ host }, { host, user: "j.doe@example.com" }, { host, user: "x-y_1", proxyCommand: "nc %h %p" }])(
+        "%j is one",
+        async (connection) => expect(await checkOpenSshWay(connection)).toBeUndefined(),
+    );
 });
