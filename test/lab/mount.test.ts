@@ -1,5 +1,8 @@
+import fc from "fast-check";
+import { unitName } from "../../src/host/mount/unit-name";
 import { describeLab, suiteReleases } from "../support/levels";
 import { MountMachine, type MountResource } from "../support/mount";
+import { findmntColumns, oddPath, readFindmnt, readMountinfo } from "../support/odd-paths";
 
 describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
     let at: MountMachine;
@@ -121,6 +124,39 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             expect(await at.shell.run("ls -A /srv; cat /opt/data/file")).toBe("kept\none");
             expect(await at.traces()).toBe("");
         });
+    });
+
+    it("is seen in the kernel's table and has its unit's name as findmnt and systemd have them, whatever its path", async () => {
+        const cases = fc.sample(fc.tuple(oddPath, oddPath), 120);
+        const input = cases.flatMap(([target, source]) => [`/tmp/odd${target}`, source]).join("\0");
+        // In a namespace of its own, which goes with all its mounts. Every second one is a bind mount of a directory of the first kind.
+        const { stdout } = await at.host.exec(
+            `unshare -m --propagation private sh -c '
+                set -e
+                mkdir -p /tmp/odd
+                mount -t tmpfs odd /tmp/odd
+                xargs -0 -n 2 sh -ec '"'"'
+                    mkdir -p "$1" "/tmp/odd/roots$2"
+                    mount -t tmpfs -o size=64k -- "$2" "$1"
+                    mount --bind -- "/tmp/odd/roots$2" "$1"
+                '"'"' sh
+                cat /proc/self/mountinfo
+                printf "\\0"
+                findmnt --kernel ${findmntColumns}
+                printf "\\0"
+            '
+            rmdir /tmp/odd`,
+            { input },
+        );
+        const [table = "", found = ""] = stdout.split("\0");
+        const entries = readMountinfo(table);
+        expect(entries).toEqual(readFindmnt(found));
+        expect(entries.filter(({ target }) => target.startsWith("/tmp/odd/"))).toHaveLength(2 * cases.length);
+        const targets = cases.map(([target]) => target);
+        const names = await at.host.exec("xargs -0 systemd-escape --path --suffix=mount --", {
+            input: targets.join("\0"),
+        });
+        expect(targets.map((target) => unitName(target, "mount"))).toEqual(names.stdout.trimEnd().split(/[ \n]/));
     });
 
     describe("that must not be", () => {

@@ -1,4 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { encodePath, parseMountinfo } from "../../../src/host/mount/mountinfo";
 import { effectiveOptions, mountTypes, optionMistake, typeFacts } from "../../../src/host/mount/options";
@@ -6,19 +9,10 @@ import { sourceMistake, targetMistake } from "../../../src/host/mount/source";
 import { udevName, unitName } from "../../../src/host/mount/unit-name";
 import { unitsOf } from "../../../src/host/mount/units";
 import { mount } from "../../../src/provider/mount";
+import { findmntColumns, oddPath as path, readFindmnt, readMountinfo } from "../../support/odd-paths";
 
 const has = (program: string) => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
 const run = (program: string, args: string[]) => execFileSync(program, args, { encoding: "utf8" }).trimEnd();
-
-/** Parts of paths with everything in them that systemd treats in its own way. */
-const part = fc
-    .array(fc.constantFrom("a", "Z", "0", "-", "_", ".", ":", " ", "\\", "%", "@", "ä", "日", "#", ",", "\t", "x2d"), {
-        minLength: 1,
-        maxLength: 8,
-    })
-    .map((letters) => letters.join(""))
-    .filter((text) => text !== "." && text !== "..");
-const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => `/${parts.join("/")}`);
 
 describe("the name of a mount's unit", () => {
     it.each([
@@ -42,25 +36,47 @@ describe("the name of a mount's unit", () => {
 });
 
 describe("mountinfo", () => {
-    (has("findmnt") ? it : it.skip)("says what findmnt says", () => {
-        const text = run("cat", ["/proc/self/mountinfo"]);
-        const oracle = JSON.parse(run("findmnt", ["--json", "--list", "-o", "TARGET,FSTYPE,ID,PARENT,MAJ:MIN"])) as {
-            filesystems: { target: string; fstype: string; id: number; parent: number; "maj:min": string }[];
-        };
-        const byId = (a: { id: number }, b: { id: number }) => a.id - b.id;
-        const ours = parseMountinfo(text).map(({ id, parent, device, target, type }) => ({
-            id,
-            parent,
-            "maj:min": device,
-            target,
-            fstype: type,
-        }));
-        const theirs = oracle.filesystems.map(({ "maj:min": device, ...entry }) => ({
-            ...entry,
-            "maj:min": device.trim(),
-        }));
-        expect(ours.length).toBeGreaterThan(3);
-        expect(ours.sort(byId)).toEqual(theirs.sort(byId));
+    const findmnt = (file: string) =>
+        readFindmnt(run("findmnt", ["--kernel", "-F", file, ...findmntColumns.split(" ")]));
+
+    (has("findmnt") ? it : it.skip)("says what findmnt says, of this computer", () => {
+        const text = readFileSync("/proc/self/mountinfo", "utf8");
+        expect(readMountinfo(text).length).toBeGreaterThan(3);
+        expect(readMountinfo(text)).toEqual(findmnt("/proc/self/mountinfo"));
+    });
+
+    (has("findmnt") ? it : it.skip)("says what findmnt says, of any table", () => {
+        const field = path.map(encodePath);
+        const option = fc.tuple(fc.constantFrom("rw", "ro", "x-y"), fc.option(field)).map(([name, value]) => {
+            return value === null ? name : `${name}=${value.replaceAll(",", "\\054")}`;
+        });
+        const options = fc.array(option, { minLength: 1, maxLength: 4 }).map((all) => all.join(","));
+        const tags = fc
+            .subarray(["shared:12", "master:3", "propagate_from:2", "unbindable"])
+            .map((all) => all.join(" "));
+        const row = fc.record({
+            root: fc.oneof(fc.constant("/"), field),
+            target: field,
+            flags: options,
+            tags,
+            type: fc.constantFrom("ext4", "tmpfs", "fuse.sshfs"),
+            source: fc.oneof(field, fc.constant("none")),
+            options,
+        });
+        const rows = fc.sample(row, 500).map((each, index) => {
+            const before = [
+                `${index + 10} ${index + 9} 98:${index} ${each.root} ${each.target} ${each.flags}`,
+                each.tags,
+            ];
+            return [...before.filter((text) => text !== ""), `- ${each.type} ${each.source} ${each.options}`].join(" ");
+        });
+        const directory = mkdtempSync(join(tmpdir(), "mountinfo-"));
+        try {
+            writeFileSync(join(directory, "table"), `${rows.join("\n")}\n`);
+            expect(readMountinfo(rows.join("\n"))).toEqual(findmnt(join(directory, "table")));
+        } finally {
+            rmSync(directory, { recursive: true });
+        }
     });
 
     it("reads every path as it was written", () => {
