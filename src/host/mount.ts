@@ -43,6 +43,8 @@ export interface MountFacts {
     hidden: string | undefined;
     /** Running containers that were started before the mount of this run, and see what was there then. */
     strangers: string[];
+    /** Whether the empty mount point is guarded, where that is asked for or was done; and whether we did it. */
+    guard: { isOn: boolean; isOurs: boolean } | undefined;
     /** True when Docker could not be started although what it needs is mounted. */
     dockerDown: boolean;
 }
@@ -68,6 +70,8 @@ export interface MountTarget {
     owner: string | undefined;
     mode: string | undefined;
     requiredByDocker: boolean;
+    /** Whether nothing can be written into the mount point while nothing is mounted. */
+    guard: boolean;
     /** What is done with a mount that is in use and has to be unmounted. */
     force: "lazy" | undefined;
 }
@@ -80,9 +84,17 @@ export const mountTiming = {
     packageLock: 5 * 60_000,
 };
 
-const observing = ["report", "facts", "services/systemd", "mount/mount"] as const;
-const removing = ["report", "services/systemd", "mount/mount", "mount/users"] as const;
-const changing = ["report", "facts", "packages/apt", "services/systemd", "mount/mount", "mount/users"] as const;
+const observing = ["report", "facts", "services/systemd", "mount/guard", "mount/mount"] as const;
+const removing = ["report", "services/systemd", "mount/guard", "mount/mount", "mount/users"] as const;
+const changing = [
+    "report",
+    "facts",
+    "packages/apt",
+    "services/systemd",
+    "mount/guard",
+    "mount/mount",
+    "mount/users",
+] as const;
 
 /** Where a mount keeps what only root may read. */
 export function homeOf(target: string): string {
@@ -99,7 +111,7 @@ export async function observeMount(machine: Machine, wanted: MountTarget, listen
             script: hostScript("mount/observe", observing),
             args: [
                 ...[target, encodePath(target), type, source, device ?? ""],
-                ...[units.mount, units.start, homeName(target)],
+                ...[units.mount, units.start, homeName(target), wanted.guard ? "yes" : "no"],
                 ...pathsOf(wanted),
             ],
         },
@@ -150,6 +162,7 @@ export async function applyMount(
             "docker",
             wanted.requiredByDocker ? "yes" : "no",
         ],
+        ...["guard", wanted.guard ? "yes" : "no"],
         ...["wait", String(Math.round(mountTiming.packageLock / 1000))],
     ];
     const report = await runReporting(
@@ -231,6 +244,7 @@ function readFacts({ facts }: Report): MountFacts {
     const first = (key: string) => all(key)[0];
     const probe = first("probe");
     const root = first("root");
+    const guard = first("guard");
     return {
         machineId: first("machine-id")?.[0] ?? "",
         os: first("os")?.[0] ?? "",
@@ -260,6 +274,7 @@ function readFacts({ facts }: Report): MountFacts {
         hidden: first("hidden")?.[0],
         strangers: [...new Set(all("stranger").map(([name = ""]) => name))],
         outdated: [...new Set(all("outdated").map(([name = ""]) => name))],
+        guard: guard && { isOn: guard[0] === "on", isOurs: first("guard-ours") !== undefined },
         dockerDown: first("docker-down") !== undefined,
     };
 }

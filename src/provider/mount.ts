@@ -72,6 +72,7 @@ const inputs = z.strictObject({
         .optional(),
     automount: z.boolean("true or false").default(false),
     requiredByDocker: z.boolean("true or false").default(false),
+    guard: z.boolean("true or false").default(false),
     credentials: z
         .strictObject({
             username: line("a user name"),
@@ -97,6 +98,7 @@ export interface MountInputs {
     mode?: string;
     automount: boolean;
     requiredByDocker: boolean;
+    guard: boolean;
     credentials?: { username: string; password: string; domain?: string };
     force?: "lazy";
     mount: string;
@@ -196,7 +198,8 @@ function foreseen(prior: MountInputs, news: MountInputs): string {
     const place = ({ type, source, automount }: MountInputs) => JSON.stringify([type, source, automount]);
     const found = prior.mount;
     const isLost =
-        found !== asWanted && !/^(?:mounted with|unit changed|not enabled|changed:|a change was)/.test(found);
+        found !== asWanted &&
+        !/^(?:mounted with|unit changed|not enabled|not guarded|guarded|changed:|a change was)/.test(found);
     if (isLost || place(prior) !== place(news)) return `unmount ${target} and mount it anew`;
     const options = (inputs: MountInputs) => JSON.stringify(inputs.options);
     if (options(prior) === options(news) && !found.startsWith("mounted with")) return `${target} stays mounted`;
@@ -296,6 +299,7 @@ function wantedOf(inputs: MountInputs, urn: string, server?: ServerState, keyFil
         owner,
         mode,
         requiredByDocker,
+        guard: inputs.guard,
         force: inputs.force,
     };
 }

@@ -107,6 +107,13 @@ export interface MountArgs {
      */
     requiredByDocker?: pulumi.Input<boolean>;
     /**
+     * While nothing is mounted, nobody can write into the mount point, neither root nor a container: the directory is made
+     * immutable (`chattr +i`). It is an error where the file system below cannot do that.
+     *
+     * Default: `false`
+     */
+    guard?: pulumi.Input<boolean>;
+    /**
      * `"lazy"`: a mount that has to be unmounted, for a change or a deletion, and is in use is taken out of the directory tree
      * all the same (`umount -l`). Who uses it goes on with the old file system, out of everybody else's sight, until it
      * closes its files and leaves its directories; then that is unmounted. What it writes meanwhile goes there, and not into what

@@ -157,11 +157,6 @@ describeLab.each(suiteReleases("trixie"))("a Mount in use on %s", (release) => {
         let disk: Disk;
         const target = "/srv/disk";
 
-        afterAll(async () => {
-            await at.shell.ask(`docker rm -f writer; umount -l ${target}`);
-            await disk?.remove(at.shell);
-        });
-
         it("gets other options in place, also those of its file system", async () => {
             disk = await Disk.add(at.shell, "in-place");
             volume = at.resource("volume", { type: "block", source: disk.path, format: "ext4", target });

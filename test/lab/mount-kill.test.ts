@@ -2,7 +2,7 @@ import { Lab, type LabHost } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
-import { MountResource } from "../support/mount";
+import { Disk, giveKey, MountResource } from "../support/mount";
 import { Shell } from "../support/shell";
 
 /** A systemctl that kills the script which calls it for the N-th time (the number in /run/kill-at), and all its shells. */
@@ -25,29 +25,45 @@ fi
 exec /usr/bin/systemctl "$@"
 `;
 
-/** FLEET_MOUNT_KILL=all: at each step. */
-const stride = process.env.FLEET_MOUNT_KILL === "all" ? 1 : 5;
+/** FLEET_MOUNT_KILL=all: at each step, of every kind. */
+const isAll = process.env.FLEET_MOUNT_KILL === "all";
+const stride = isAll ? 1 : 5;
+const kinds = isAll ? (["bind", "automount", "block", "sshfs"] as const) : (["bind"] as const);
+type Kind = (typeof kinds)[number];
 
 describeLab("a Mount whose script is killed", () => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;
+    let disk: Disk | undefined;
+    let source: Record<Kind, string>;
     const target = "/srv/data";
 
     beforeAll(async () => {
         lab = await Lab.open();
         host = await lab.up(lab.uniqueName("mkill"), { release: "trixie" });
         shell = await Shell.open(lab, host);
-        await shell.run(
-            `mkdir -p /opt/data /srv/data; echo one >/opt/data/file
-            cat >/usr/local/sbin/systemctl <<'END'\n${killer}END\nchmod 0755 /usr/local/sbin/systemctl`,
-        );
+        await shell.run("mkdir -p /opt/data /srv/data; echo one >/opt/data/file");
+        source = { bind: "/opt/data", automount: "/opt/data", block: "", sshfs: "" };
+        if (isAll) {
+            const server = await lab.up(lab.uniqueName("mkills"), { release: "trixie" });
+            await server.exec("mkdir -p /srv/export; echo one >/srv/export/file");
+            await giveKey(shell, lab.privateKey, server);
+            disk = await Disk.add(shell, "kill");
+            Object.assign(source, { block: disk.path, sshfs: `root@${server.address}:/srv/export` });
+            const formatted = resource("block", { format: "ext4" });
+            await formatted.up();
+            await shell.run(`echo one >${target}/file`);
+            await formatted.destroy();
+        }
+        await shell.run(`cat >/usr/local/sbin/systemctl <<'END'\n${killer}END\nchmod 0755 /usr/local/sbin/systemctl`);
     });
 
     afterAll(async () => {
         shell?.close();
         await closeAllConnections();
         await lab?.close();
+        if (host !== undefined) Disk.detachAll(host);
     });
 
     /**
@@ -76,58 +92,94 @@ describeLab("a Mount whose script is killed", () => {
         throw new Error("it never got through");
     }
 
-    const isRight = async (data: MountResource, isReadOnly: boolean) => {
+    /** What makes a mount of that kind. */
+    const argsOf = (kind: Kind) => ({
+        type: kind === "automount" ? "bind" : kind,
+        source: source[kind],
+        options: [] as string[],
+        automount: kind === "automount",
+        guard: true,
+    });
+    const resource = (kind: Kind, more = {}) =>
+        new MountResource("data", { connection: login(lab, host, "ops"), target, ...argsOf(kind), ...more });
+    const isRight = async (kind: Kind, data: MountResource, isReadOnly: boolean) => {
+        const count = kind === "automount" ? 2 : 1;
         expect(await data.drift()).toEqual({});
-        expect(await shell.run(`cat ${target}/file; findmnt -no TARGET | grep -c ${target}$`)).toBe("one\n1");
+        expect(await shell.run(`cat ${target}/file; findmnt -no TARGET | grep -c ${target}$`)).toBe(`one\n${count}`);
         expect(await shell.ask(`touch ${target}/x && echo written`)).toBe(isReadOnly ? "" : "written");
+        const guard = isReadOnly ? "" : "guard\n";
         expect(
             await shell.run(`ls /etc/systemd/system | grep -c '^srv-data'; ls /var/lib/pulumi-docker-fleet/mounts/*`),
-        ).toBe("1\nowner");
+        ).toBe(`${count}\n${guard}owner`);
     };
-    const resource = () =>
-        new MountResource("data", { connection: login(lab, host, "ops"), type: "bind", source: "/opt/data", target });
     const nothing = async () => {
         expect(
             await shell.ask("ls -d /etc/systemd/system/srv-* /etc/systemd/system/*/srv-* /var/lib/pulumi-docker-fleet"),
         ).toBe("");
-        expect(await shell.run("ls -A /srv/data | grep -c . || :; cat /opt/data/file")).toBe("0\none");
+        expect(await shell.run("touch /srv/data/y; rm /srv/data/y; ls -A /srv/data | grep -c . || :")).toBe("0");
+        expect(await shell.run("cat /opt/data/file")).toBe("one");
     };
 
-    it("is made, changed and removed by the next run, at whatever step it was killed", async () => {
-        let data = resource();
-        const making = await killedAt(
-            () => data.up(),
-            async () => {
-                await data.up();
-                await isRight(data, false);
-                await data.destroy();
-                await nothing();
-                data = resource();
-            },
-        );
-        await isRight(data, false);
+    it.each(kinds)(
+        "is made, changed, put back and removed by the next run, at whatever step it was killed: %s",
+        async (kind) => {
+            let data = resource(kind);
+            const making = await killedAt(
+                () => data.up(),
+                async () => {
+                    await data.up();
+                    await isRight(kind, data, false);
+                    await data.destroy();
+                    await nothing();
+                    data = resource(kind);
+                },
+            );
+            await isRight(kind, data, false);
 
-        const options = (n: number) => (n % 2 === 1 ? ["ro"] : []);
-        const changing = await killedAt(
-            (n) => data.up({ options: options(n) }),
-            async (n) => {
+            // With the guard turned off and on by the way.
+            const change = (n: number) => (n % 2 === 1 ? { options: ["ro"], guard: false } : argsOf(kind));
+            const changing = await killedAt(
+                (n) => data.up(change(n)),
+                async (n) => {
+                    await data.drift();
+                    await data.up(change(n));
+                    await isRight(kind, data, n % 2 === 1);
+                },
+            );
+
+            // A change that fails, and is killed on its way there or back.
+            await data.up(argsOf(kind));
+            await isRight(kind, data, false);
+            const wrong = { type: "tmpfs", source: undefined, options: ["size=nonsense"], guard: false };
+            const back = async () => {
                 await data.drift();
-                await data.up({ options: options(n) });
-                await isRight(data, n % 2 === 1);
-            },
-        );
+                await data.up(argsOf(kind));
+                await isRight(kind, data, false);
+            };
+            const undoing = await killedAt(async () => {
+                const words = await data.up(wrong).then(
+                    () => "",
+                    ({ message }: Error) => message,
+                );
+                if (!/\[MOUNT_FAILED\].*everything is as it was before/.test(words)) throw new Error(words);
+            }, back);
+            await isRight(kind, data, false);
+            await back();
 
-        const removing = await killedAt(
-            () => data.destroy(),
-            async () => {
-                await data.destroy();
-                await nothing();
-                data = resource();
-                await data.up();
-            },
-        );
-        await nothing();
-        // The steps are there, and the killer found them.
-        expect(Math.min(making, changing, removing)).toBeGreaterThan(stride > 1 ? 0 : 3);
-    }, 900_000);
+            const removing = await killedAt(
+                () => data.destroy(),
+                async () => {
+                    await data.destroy();
+                    await nothing();
+                    data = resource(kind);
+                    await data.up();
+                },
+            );
+            await nothing();
+            // The steps are there, and the killer found them.
+            expect(Math.min(making, changing, undoing, removing)).toBeGreaterThan(stride > 1 ? 0 : 3);
+            if (isAll) console.log(`${kind}: killed at ${making}, ${changing}, ${undoing}, ${removing} steps`);
+        },
+        1_800_000,
+    );
 });

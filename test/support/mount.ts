@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Lab, type LabHost, type Release } from "../../lab";
 import { mount } from "../../src/provider/mount";
 import { type Connection, closeAllConnections } from "../../src/ssh";
@@ -57,6 +59,7 @@ export class MountMachine {
         this.shell.close();
         await closeAllConnections();
         await this.lab.close();
+        Disk.detachAll(this.host);
     }
 }
 
@@ -86,15 +89,26 @@ export class Disk {
     /** @param name of the file behind it; one that is there already comes back with what is on it */
     static async add(shell: Shell, name: string): Promise<Disk> {
         const path = await shell.run(
-            `[ -e /var/tmp/${name}.img ] || truncate -s 32M /var/tmp/${name}.img
+            `image=/var/tmp/$(hostname)-${name}.img
+            [ -e $image ] || truncate -s 32M $image
             [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237
             for i in $(seq 0 63); do [ -e /dev/loop$i ] || mknod /dev/loop$i b 7 $i; done
-            losetup --show -f /var/tmp/${name}.img`,
+            losetup --show -f $image`,
         );
         return new Disk(path);
     }
 
     private constructor(readonly path: string) {}
+
+    /** Takes out the disks that a test has left behind which failed half way: loop devices are the kernel's, and outlive the host. */
+    static detachAll(host: LabHost): void {
+        for (const name of readdirSync("/sys/block").filter((entry) => entry.startsWith("loop"))) {
+            const backing = `/sys/block/${name}/loop/backing_file`;
+            if (!existsSync(backing) || !readFileSync(backing, "utf8").includes(`/${host.name}-`)) continue;
+            const number = name.slice("loop".length);
+            spawnSync("sh", ["-c", `[ -e /dev/${name} ] || mknod /dev/${name} b 7 ${number}; losetup -d /dev/${name}`]);
+        }
+    }
 
     /** What udev would do, which is not in charge of a lab host's devices: the link in by-uuid. @returns the UUID */
     async link(shell: Shell): Promise<string> {

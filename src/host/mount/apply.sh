@@ -15,6 +15,7 @@
 #   force no|lazy          lazy: what is in use is let go of
 #   managed yes|no         no: nobody has mounted there for this resource yet
 #   docker yes|no          yes: Docker needs it
+#   guard yes|no           yes: nothing can be written into the mount point while nothing is mounted
 # What follows "wait SECONDS", the last words, is for others at the package manager.
 mount_device=
 mount_format=
@@ -61,6 +62,7 @@ while [ $# -gt 0 ]; do
     force) mount_force=$2 && shift 2 ;;
     managed) mount_managed=$2 && shift 2 ;;
     docker) mount_docker=$2 && shift 2 ;;
+    guard) mount_guard=$2 && shift 2 ;;
     wait) mount_wait=$2 && shift 2 ;;
     *) fail REMOTE_COMMAND_FAILED "apply.sh does not know $1" ;;
     esac
@@ -168,6 +170,7 @@ mount_keep() {
         touch "$mount_home/before/new"
         printf '%s\n' "$mount_urn" >"$mount_home/owner.new" && mv "$mount_home/owner.new" "$mount_home/owner"
     fi
+    [ ! -e "$mount_home/guard" ] || : >"$mount_home/before/guard"
     [ "$mount_action" != remount ] || printf '%s' "$mount_back" >"$mount_home/before/back"
     : >"$mount_home/before/complete"
     sync
@@ -197,6 +200,7 @@ mount_undo() {
         mount_release || :
     fi
     mount_disable
+    if [ -e "$mount_home/before/guard" ]; then mount_guard_on || :; else mount_guard_off || :; fi
     mount_place "$mount_home/before" || :
     mount_reload
     if [ -e "$mount_home/before/enabled" ]; then
@@ -287,6 +291,11 @@ mount_apply() {
     fi
     mount_place "$mount_stage" || mount_undo MOUNT_FAILED "the units could not be written"
     mount_make_point
+    if [ "$mount_guard" = yes ]; then
+        mount_guard_on || mount_undo MOUNT_FAILED "the empty mount point $mount_target cannot be guarded: its file system refuses chattr +i"
+    else
+        mount_guard_off || mount_undo MOUNT_FAILED "the guard of the mount point $mount_target cannot be taken away"
+    fi
     mount_reload
     case $(unit_property "$mount_start" UnitFileState) in
     enabled) ;;
@@ -321,6 +330,7 @@ mount_apply() {
 
 mount_check
 [ -z "$mount_helper" ] || mount_install "$mount_helper" "$mount_package"
+[ "$mount_guard" != yes ] || mount_install chattr e2fsprogs
 mount_make_system
 mount_keep
 mount_apply
@@ -328,4 +338,4 @@ machine_facts
 # The paths hold neither blanks nor wildcards: they come of names of units.
 set -f
 # shellcheck disable=SC2086
-mount_facts $mount_paths
+mount_facts "$mount_guard" $mount_paths

@@ -1,7 +1,7 @@
 # A mount of this machine, and what we know of it.
 
 # What we keep of each mount, in a directory of its own: owner (the resource's URN), made (the directories that we made for
-# the mount point, deepest first), before/ (what a change that is under way, or was killed, found), and files for root alone.
+# the mount point, deepest first), guard (the mount point was made immutable), before/ (what a change that is under way, or was killed, found), and files for root alone.
 MOUNT_RECORDS=/var/lib/pulumi-docker-fleet/mounts
 # How long a file system may take to answer, in tenths of a second.
 MOUNT_PATIENCE=50
@@ -59,9 +59,11 @@ mount_probe() {
 # mount_options_of UNIT: a fact about the options that it mounts with; none where there is no unit.
 mount_options_of() { if [ -f "$1" ]; then fact options "$(sed -n 's/^Options=//p' "$1")"; fi; }
 
-# mount_facts FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
+# mount_facts GUARD FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
 # not mount what waits to be mounted on first use.
 mount_facts() {
+    mount_guard_facts "$1"
+    shift
     fact target "$(realpath -m -- "$mount_target")"
     if [ -e "$mount_home/owner" ]; then fact owner "$(cat "$mount_home/owner")"; fi
     if [ -e "$mount_home/before/complete" ]; then fact unfinished yes; fi
@@ -79,7 +81,7 @@ mount_facts() {
 }
 
 # mount_release: unmounts everything from the mount point. What is dead is let go of: its processes got errors already; so is
-# what is in use, if $mount_force says lazy.
+# what nobody uses, though calls to a server that does not answer keep it busy; and what is in use, if $mount_force says lazy.
 mount_release() {
     # The automount first: it would mount again at once.
     for mount_name in "$mount_automount" "$mount_unit"; do
@@ -89,7 +91,7 @@ mount_release() {
     while mount_mounted && [ "$mount_rounds" -lt 10 ]; do
         if ! timeout -k 2 30 umount -- "$mount_target" 2>"$mount_log"; then
             if [ "$mount_force" != lazy ]; then
-                case $(mount_probe_words) in *'not connected'*) ;; *) return 1 ;; esac
+                case $(mount_probe_words) in *'not connected'*) ;; *) mount_is_forlorn || return 1 ;; esac
             fi
             timeout -k 2 30 umount -l -- "$mount_target" 2>"$mount_log" || return 1
         fi
@@ -100,6 +102,13 @@ mount_release() {
 
 # mount_probe_words: why the file system does not answer; nothing when it does.
 mount_probe_words() { { timeout -k 1 5 stat -- "$mount_target/." >/dev/null; } 2>&1; }
+
+# mount_is_forlorn: its server does not answer, and nobody has anything open there: what keeps it busy are calls that wait for
+# the server, such as those of our own looks at it.
+mount_is_forlorn() {
+    case $(mount_entries | tail -n 1) in *' - fuse.sshfs '* | *' - nfs '* | *' - nfs4 '* | *' - cifs '* | *' - smb3 '*) ;; *) return 1 ;; esac
+    ! timeout -k 1 5 stat -- "$mount_target/." >/dev/null 2>&1 && [ -z "$(mount_holders)" ]
+}
 
 # mount_disable: neither unit is started at boot.
 mount_disable() {

@@ -23,6 +23,7 @@ mount_disable
 rm -f "$@"
 mount_reload
 systemctl reset-failed "$mount_unit" "$mount_automount" 2>/dev/null || :
+mount_guard_off || fail MOUNT_FAILED "$mount_target is unmounted, and its guard cannot be taken away (chattr -i)" "$mount_log"
 mount_unmake
 rm -rf "$mount_home"
 rmdir "$MOUNT_RECORDS" "$(dirname "$MOUNT_RECORDS")" /etc/systemd/system/docker.service.d 2>/dev/null || :

@@ -55,6 +55,8 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
         }
     }
     if (files.length > 0) return { word: `changed: ${files.join(", ")}`, repair: "files" };
+    if (wanted.guard && facts.guard?.isOn !== true) return { word: "not guarded", repair: "files" };
+    if (!wanted.guard && facts.guard?.isOurs === true) return { word: "guarded", repair: "files" };
     const enablement = facts.enablement.get(wanted.units.start);
     if (enablement !== "enabled") return { word: "not enabled", repair: "files" };
     if (facts.unfinished) {
