@@ -59,8 +59,6 @@ describeLab.each(suiteReleases("trixie"))("a container that writes through a Mou
     }, 300_000);
 
     afterAll(async () => {
-        await at?.shell.ask(`docker rm -f remote disk; umount -l ${places.disk}`);
-        await disk?.remove(at.shell);
         serverShell?.close();
         await at?.close();
     });
@@ -127,6 +125,44 @@ describeLab.each(suiteReleases("trixie"))("a container that writes through a Mou
         expect(await below()).toBe("");
     });
 
+    it("loses nothing when Docker is restarted while the server is away", async () => {
+        const stopped = await count("remote");
+        await server.cut();
+        await until(() => at.shell.run(`! timeout 2 ls ${places.remote}`));
+        // Docker stays down, or starts without the container: systemd asks the silent mount whether it is one.
+        await at.shell.ask("timeout 90 systemctl restart docker.service");
+        expect(await below()).toBe("");
+        await server.heal();
+        await until(() => at.shell.run(`timeout 5 ls ${places.remote}`));
+        await at.shell.run("systemctl start docker.service; docker start remote disk");
+        await Promise.all([goesOn("remote"), goesOn("disk")]);
+        expect(await count("remote")).toBeGreaterThan(stopped);
+        expect(await lost("remote", serverShell, "/srv/export")).toEqual([]);
+        expect(await below()).toBe("");
+    });
+
+    it("does not write below the mount point after a boot without the server", async () => {
+        await server.cut();
+        await at.reboot();
+        await disk.remove(at.shell);
+        disk = await Disk.add(at.shell, "records");
+        await volume.drift();
+        const words: string[] = [];
+        jest.spyOn(console, "warn").mockImplementation((line) => void words.push(line));
+        await volume.up({ source: disk.path });
+        jest.restoreAllMocks();
+        // It waits for the other one.
+        expect(words).toEqual([expect.stringMatching(/docker\.service does not start all the same/)]);
+        expect(await at.shell.ask("systemctl is-active docker.service")).toBe("inactive");
+        expect(await below()).toBe("");
+        await server.heal();
+        expect((await remote.drift()).mount?.[0]).toBe("not mounted");
+        await remote.up();
+        await Promise.all([goesOn("remote"), goesOn("disk")]);
+        expect(await lost("remote", serverShell, "/srv/export")).toEqual([]);
+        expect(await below()).toBe("");
+    });
+
     it("does not slow down what has nothing to do with a server that is gone for good", async () => {
         await server.off();
         const started = Date.now();
@@ -141,11 +177,13 @@ describeLab.each(suiteReleases("trixie"))("a container that writes through a Mou
         await expect(remote.up()).rejects.toThrow(/MOUNT_SERVER_SILENT/);
     });
 
-    it("can be deleted although its server is gone for good", async () => {
-        jest.spyOn(console, "warn").mockImplementation(() => {});
-        await at.shell.run("timeout 60 docker rm -f remote");
+    it("can be deleted although its server is gone for good, and calls still wait for that", async () => {
+        const words: string[] = [];
+        jest.spyOn(console, "warn").mockImplementation((line) => void words.push(line));
+        await at.shell.run(`(stat ${places.remote}/1 >/dev/null 2>&1 &) ; true`);
         await remote.destroy();
         jest.restoreAllMocks();
+        expect(words).toEqual([expect.stringMatching(/go on using what was mounted: remote\./)]);
         expect(await at.shell.ask(`grep ${places.remote} /proc/self/mountinfo; ls -d ${places.remote}`)).toBe("");
         await goesOn("disk");
     });
