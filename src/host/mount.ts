@@ -45,6 +45,8 @@ export interface MountFacts {
     strangers: string[];
     /** Whether the empty mount point is guarded, where that is asked for or was done; and whether we did it. */
     guard: { isOn: boolean; isOurs: boolean } | undefined;
+    /** True when Docker needs the mount, and did not start when it was last told to. */
+    dockerWaits: boolean;
     /** True when Docker could not be started although what it needs is mounted. */
     dockerDown: boolean;
 }
@@ -275,6 +277,7 @@ function readFacts({ facts }: Report): MountFacts {
         strangers: [...new Set(all("stranger").map(([name = ""]) => name))],
         outdated: [...new Set(all("outdated").map(([name = ""]) => name))],
         guard: guard && { isOn: guard[0] === "on", isOurs: first("guard-ours") !== undefined },
+        dockerWaits: first("docker-waits") !== undefined,
         dockerDown: first("docker-down") !== undefined,
     };
 }

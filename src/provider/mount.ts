@@ -199,7 +199,9 @@ function foreseen(prior: MountInputs, news: MountInputs): string {
     const found = prior.mount;
     const isLost =
         found !== asWanted &&
-        !/^(?:mounted with|unit changed|not enabled|not guarded|guarded|changed:|a change was)/.test(found);
+        !/^(?:mounted with|unit changed|not enabled|not guarded|guarded|Docker is down|changed:|a change was)/.test(
+            found,
+        );
     if (isLost || place(prior) !== place(news)) return `unmount ${target} and mount it anew`;
     const options = (inputs: MountInputs) => JSON.stringify(inputs.options);
     if (options(prior) === options(news) && !found.startsWith("mounted with")) return `${target} stays mounted`;

@@ -81,6 +81,22 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             expect(await at.shell.run(`systemctl is-active docker.service; cat ${target}/file`)).toBe("active\nkept");
         });
 
+        it("starts Docker that was told to start while the mount was away, also when that is back already", async () => {
+            await at.shell.run(
+                `systemctl stop docker.socket docker.service srv-disk.mount; mv /dev/disk/by-uuid /dev/disk/aside
+                ! systemctl start docker.service 2>/dev/null || exit 1
+                mv /dev/disk/aside /dev/disk/by-uuid; systemctl reset-failed srv-disk.mount; systemctl start srv-disk.mount`,
+            );
+            expect((await volume.drift()).mount?.[0]).toBe("Docker is down");
+            await volume.up();
+            expect(await at.shell.run("systemctl is-active docker.service")).toBe("active");
+            expect(await volume.drift()).toEqual({});
+            // Somebody who stops it means it.
+            await at.shell.run("systemctl stop docker.socket docker.service");
+            expect(await volume.drift()).toEqual({});
+            await at.shell.run("systemctl start docker.service");
+        });
+
         it("names containers that see the empty directory, as they were started before", async () => {
             const daemon = new Daemon(at.shell);
             const words: string[] = [];

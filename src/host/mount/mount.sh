@@ -59,6 +59,16 @@ mount_probe() {
 # mount_options_of UNIT: a fact about the options that it mounts with; none where there is no unit.
 mount_options_of() { if [ -f "$1" ]; then fact options "$(sed -n 's/^Options=//p' "$1")"; fi; }
 
+# mount_docker_waits: Docker needs this mount, and did not start when it was last told to, as a mount was missing or silent.
+mount_docker_waits() {
+    [ -f "/etc/systemd/system/docker.service.d/mount-$mount_unit.conf" ] || return 1
+    case " $(timeout 20 systemctl show -p ActiveState,AssertResult,AssertTimestampMonotonic docker.service 2>/dev/null | sort | tr '\n' ' ')" in
+    *' AssertTimestampMonotonic=0 '*) return 1 ;;
+    *' ActiveState=inactive AssertResult=no '*) ;;
+    *) return 1 ;;
+    esac
+}
+
 # mount_facts GUARD FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
 # not mount what waits to be mounted on first use.
 mount_facts() {
@@ -69,6 +79,7 @@ mount_facts() {
     if [ -e "$mount_home/before/complete" ]; then fact unfinished yes; fi
     for mount_path in "$@"; do fact file "$mount_path" "$(mount_sum "$mount_path")"; done
     if [ -d /run/systemd/system ]; then unit_facts "$mount_unit" "$mount_start"; fi
+    if mount_docker_waits; then fact docker-waits yes; fi
     if [ -d "$mount_home/before" ]; then
         for mount_file in "$mount_home/before"/*.path; do
             if [ "$(cat "$mount_file" 2>/dev/null)" = "/etc/systemd/system/$mount_unit" ]; then mount_options_of "${mount_file%.path}.file"; fi

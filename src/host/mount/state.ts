@@ -62,6 +62,7 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
     if (facts.unfinished) {
         return { word: "a change was interrupted", ...(anew.repair === "remount" ? anew : { repair: "files" }) };
     }
+    if (wanted.requiredByDocker && facts.dockerWaits) return { word: "Docker is down", repair: "files" };
     return { word: asWanted, repair: "none" };
 }
 
