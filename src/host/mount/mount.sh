@@ -76,7 +76,7 @@ mount_facts() {
     shift
     fact target "$(realpath -m -- "$mount_target")"
     if [ -e "$mount_home/owner" ]; then fact owner "$(cat "$mount_home/owner")"; fi
-    if [ -e "$mount_home/before/complete" ]; then fact unfinished yes; fi
+    if [ -d "$mount_home/before" ]; then fact unfinished yes; fi
     for mount_path in "$@"; do fact file "$mount_path" "$(mount_sum "$mount_path")"; done
     if [ -d /run/systemd/system ]; then unit_facts "$mount_unit" "$mount_start"; fi
     if mount_docker_waits; then fact docker-waits yes; fi
