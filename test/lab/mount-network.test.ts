@@ -66,6 +66,35 @@ describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
             await at.shell.run("umount /srv/remote");
             expect(await remote.drift()).toEqual({});
             expect(await at.shell.run("cat /srv/remote/file")).toBe("hello");
+        });
+
+        it("is not taken from who uses it where it is mounted on first use, either", async () => {
+            await at.shell.run("cd /srv/remote; setsid sleep 1000 >/dev/null 2>&1 & echo $! >/run/sleeper");
+            await expect(remote.up({ automount: false })).rejects.toThrow(/\[MOUNT_BUSY\].*process \d+ \(sleep\)/);
+            expect(await at.shell.run("cat /srv/remote/file; ls /proc/$(cat /run/sleeper)/cwd/file")).toMatch(
+                /^hello\n/,
+            );
+            await at.shell.run("kill $(cat /run/sleeper)");
+            await remote.up({ automount: true });
+            expect(await at.shell.run("systemctl is-active srv-remote.automount")).toBe("active");
+            expect(await remote.drift()).toEqual({});
+        });
+
+        it("is mounted on first use again when a change has failed", async () => {
+            const wrong = { source: `root@${server.address}:/srv/missing` };
+            await expect(remote.up(wrong)).rejects.toThrow(/MOUNT_FAILED[\s\S]*everything is as it was before/);
+            await remote.up({ source: `root@${server.address}:/srv/export` });
+            expect(await at.shell.run("systemctl is-active srv-remote.automount; cat /srv/remote/file")).toBe(
+                "active\nhello",
+            );
+        });
+
+        it("is found and repaired when it would not be mounted on first use any more", async () => {
+            await at.shell.run("systemctl stop srv-remote.automount; systemctl start srv-remote.mount");
+            expect(await word()).toBe("automount not running");
+            await remote.up();
+            expect(await at.shell.run("systemctl is-active srv-remote.automount")).toBe("active");
+            expect(await remote.drift()).toEqual({});
             await remote.up({ automount: false });
             expect(await at.shell.ask("systemctl is-active srv-remote.automount")).toBe("inactive");
             expect(await remote.drift()).toEqual({});

@@ -161,7 +161,8 @@ mount_keep() {
         cp "$mount_file" "$mount_home/before/$mount_index.path"
         if [ -f "$mount_path" ]; then cp -p "$mount_path" "$mount_home/before/$mount_index.file" || fail REMOTE_COMMAND_FAILED "$mount_path cannot be kept"; fi
     done
-    for mount_name in "$mount_unit" "$mount_automount"; do
+    # In the order in which they are started again: an automount does not start over what is mounted.
+    for mount_name in "$mount_automount" "$mount_unit"; do
         # A mount without a unit file is active too.
         if unit_active "$mount_name" && [ -f "/etc/systemd/system/$mount_name" ]; then printf '%s\n' "$mount_name" >>"$mount_home/before/active"; fi
         case $(unit_property "$mount_name" UnitFileState) in enabled) printf '%s\n' "$mount_name" >>"$mount_home/before/enabled" ;; esac

@@ -91,21 +91,34 @@ mount_facts() {
     if mount_mounted; then mount_probe; fi
 }
 
-# mount_release: unmounts everything from the mount point. What is dead is let go of: its processes got errors already; so is
-# what nobody uses, though calls to a server that does not answer keep it busy; and what is in use, if $mount_force says lazy.
+# mount_unmount: unmounts what lies uppermost. What is dead is let go of: its processes got errors already; so is what nobody
+# uses, though calls to a server that does not answer keep it busy; and what is in use, if $mount_force says lazy.
+mount_unmount() {
+    ! timeout -k 2 30 umount -- "$mount_target" 2>"$mount_log" || return 0
+    if [ "$mount_force" != lazy ]; then
+        case $(mount_probe_words) in *'not connected'*) ;; *) mount_is_forlorn || return 1 ;; esac
+    fi
+    timeout -k 2 30 umount -l -- "$mount_target" 2>"$mount_log"
+}
+
+# mount_stop UNIT: as far as nobody uses what it has mounted.
+mount_stop() { timeout 60 systemctl stop "$1" >/dev/null 2>"$mount_log" || :; }
+
+# mount_release: unmounts everything from the mount point.
 mount_release() {
-    # The automount first: it would mount again at once.
-    for mount_name in "$mount_automount" "$mount_unit"; do
-        timeout 60 systemctl stop "$mount_name" >/dev/null 2>"$mount_log" || :
+    # First what is there now: stopping an automount would take it from those who use it, as umount -l does.
+    mount_rounds=$(mount_entries | grep -vc ' - autofs ')
+    mount_stop "$mount_unit"
+    while mount_mounted && [ "$mount_rounds" -gt 0 ]; do
+        mount_unmount || return 1
+        mount_rounds=$((mount_rounds - 1))
     done
+    # The automount before the rest: it would mount again at once.
+    mount_stop "$mount_automount"
+    mount_stop "$mount_unit"
     mount_rounds=0
     while mount_mounted && [ "$mount_rounds" -lt 10 ]; do
-        if ! timeout -k 2 30 umount -- "$mount_target" 2>"$mount_log"; then
-            if [ "$mount_force" != lazy ]; then
-                case $(mount_probe_words) in *'not connected'*) ;; *) mount_is_forlorn || return 1 ;; esac
-            fi
-            timeout -k 2 30 umount -l -- "$mount_target" 2>"$mount_log" || return 1
-        fi
+        mount_unmount || return 1
         mount_rounds=$((mount_rounds + 1))
     done
     ! mount_mounted

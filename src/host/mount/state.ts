@@ -43,6 +43,10 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
         top === undefined || isAutomountWrong ? { repair: "mount" } : optionsRepair(wanted, facts, top);
     if (files.some((path) => path.endsWith(unit))) return { word: "unit changed", ...anew };
     if (isAutomountWrong) return { word: "automount changed", repair: "mount" };
+    // It is mounted, but would not be on first use after that.
+    if (wanted.units.start !== wanted.units.mount && !facts.entries.some(({ type }) => type === "autofs")) {
+        return { word: "automount not running", repair: "mount" };
+    }
     if (top !== undefined) {
         const options = effectiveOptions(wanted.type, wanted.options);
         const found = flagsOf(wanted, top);
