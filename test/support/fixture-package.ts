@@ -25,14 +25,7 @@ export function fixturePackage(): FixturePackage {
     mkdirSync(join(program, "node_modules"), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(top, "node_modules"));
     symlinkSync(directory, join(program, "node_modules", "pulumi-docker-fleet"));
-    for (const source of [
-        "src/errors.ts",
-        "src/nearest.ts",
-        "src/ssh",
-        "src/provider",
-        "src/resources",
-        "test/engine/fixtures",
-    ]) {
+    for (const source of ["src", "test/engine/fixtures"]) {
         compile(join(root, source), directory);
     }
     const exported = { "./provider": "machine", "./program": "program" };
