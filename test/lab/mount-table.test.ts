@@ -33,7 +33,11 @@ describeLab("what becomes of Mounts", () => {
         await mounts[type].drift();
         return `${mounts[type].inputs.mount}`;
     };
-    const idOf = (type: Type) => at.shell.ask(`findmnt -no ID --mountpoint ${targetOf(type)}`);
+    /** Since when it is mounted. (The kernel gives the numbers of mounts that have ended to new ones.) */
+    const mountedSince = (type: Type) =>
+        at.shell.ask(
+            `findmnt --mountpoint ${targetOf(type)} >/dev/null && systemctl show -p ActiveEnterTimestampMonotonic --value srv-${type}.mount`,
+        );
     const codeOf = (work: Promise<unknown>) =>
         work.then(
             () => "done",
@@ -120,11 +124,11 @@ END
     it("when their options change", async () => {
         const due = { bind: "in place", tmpfs: "in place", block: "in place", sshfs: "mounted anew" };
         await observe("options change", mounted, due, async (type) => {
-            const id = await idOf(type);
+            const since = await mountedSince(type);
             const { options = [] } = mounts[type].inputs as { options?: string[] };
             await mounts[type].up({ options: [...options, "noexec"] });
             if ((await word(type)) !== "mounted") return await word(type);
-            return (await idOf(type)) === id ? "in place" : "mounted anew";
+            return (await mountedSince(type)) === since ? "in place" : "mounted anew";
         });
     });
 
@@ -166,12 +170,12 @@ END
 
     it("when their server is cut, and is back", async () => {
         await observe("server cut and healed", ["sshfs"], "`does not answer`, then goes on", async (type) => {
-            const id = await idOf(type);
+            const since = await mountedSince(type);
             await server.cut();
             const found = await word(type);
             await server.heal();
             await until(() => at.shell.run(`timeout 5 touch ${targetOf(type)}/after`));
-            const goesOn = (await word(type)) === "mounted" && (await idOf(type)) === id;
+            const goesOn = (await word(type)) === "mounted" && (await mountedSince(type)) === since;
             return `\`${found}\`, then ${goesOn ? "goes on" : await word(type)}`;
         });
     });
@@ -183,7 +187,7 @@ END
             await word(type);
             const code = await codeOf(mounts[type].up());
             const end = await codeOf(mounts[type].destroy());
-            const isGone = end === "done" && (await idOf(type)) === "";
+            const isGone = end === "done" && (await mountedSince(type)) === "";
             return `\`${code}\`, ${isGone ? "can be deleted" : end}`;
         });
     });
