@@ -230,7 +230,7 @@ async function changeFiles(
             before.files.push({
                 real: file.real,
                 before: old,
-                after: sumOf(next),
+                after: sha256(next),
                 made: written.made,
                 writer: file.writer!,
             });
@@ -375,10 +375,6 @@ async function keepRecord(
 
 function formatRecord({ lineage, instance, user, type, base64 }: RecordedKey): string {
     return [lineage, instance, user, type, base64].join("\t");
-}
-
-function sumOf(content: Buffer): string {
-    return sha256(content);
 }
 
 function readFacts(report: Report, user: string): KeysFacts | undefined {

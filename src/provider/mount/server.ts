@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { changeKeys, lineOf, observeKeys } from "../../host/authorized-keys";
 import { type KeyLine, listKeys } from "../../host/authorized-keys/file";
 import { homeOf } from "../../host/mount";
 import type { WantedFile } from "../../host/mount/units";
+import { sha256 } from "../../sha256";
 import { type Connection, knownHostsName } from "../../ssh";
 import { generateKeyPair, parsePublicKey } from "../../ssh/key-pair";
 import type { Context } from "../definition";
@@ -107,7 +107,7 @@ export async function admit(
             user,
             knownHosts: `${knownHostsName(address, port)} ${server.hostKey}\n`,
             publicKey,
-            keySum: file === undefined ? prior!.keySum : createHash("sha256").update(file.content).digest("hex"),
+            keySum: file === undefined ? prior!.keySum : sha256(file.content),
             hostKey: server.hostKey,
             endpoint: `ssh://${server.name}`,
             ...proxyHostKeysOf(server),
