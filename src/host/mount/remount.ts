@@ -89,7 +89,8 @@ export function remountOf(
         ...flags
             .filter(([on, off, isAlways]) => isAlways || [now, next].some((set) => set.has(on)) || wanted.includes(off))
             .map(([on, off]) => (state.has(on) ? on : off)),
-        times.find((word) => state.has(word))!,
+        // util-linux before 2.39 puts what is mounted before this, where noatime stays until it is taken back.
+        ...(state.has("noatime") ? ["noatime"] : ["atime", times.find((word) => state.has(word))!]),
     ];
     const isSetIn = (options: readonly string[]) => {
         const one = changeParameters(type, found.type, [options], wanted);

@@ -11,7 +11,7 @@ describe("a change of options in place", () => {
     it("tells the kernel every flag, so that an old one does not stay", () => {
         expect(remountOf("tmpfs", plain, [["nosuid", "nodev", "size=8m"]], ["ro", "dev", "noatime"])).toEqual({
             options: "remount,ro,nosuid,dev,exec,noatime,size=50%",
-            back: "remount,rw,nosuid,nodev,exec,relatime,size=8m",
+            back: "remount,rw,nosuid,nodev,exec,atime,relatime,size=8m",
         });
     });
 
