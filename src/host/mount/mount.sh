@@ -1,7 +1,8 @@
 # A mount of this machine, and what we know of it.
 
 # What we keep of each mount, in a directory of its own: owner (the resource's URN), made (the directories that we made for
-# the mount point, deepest first), guard (the mount point was made immutable), before/ (what a change that is under way, or was killed, found), and files for root alone.
+# the mount point, deepest first), guard (the mount point was made immutable), before/ (what a change that is under way, or
+# was killed, found), and files for root alone.
 MOUNT_RECORDS=/var/lib/pulumi-docker-fleet/mounts
 # How long a file system may take to answer, in tenths of a second.
 MOUNT_PATIENCE=50
