@@ -1,8 +1,8 @@
 import { Daemon } from "../support/daemon";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { MountMachine, type MountResource } from "../support/mount";
 
-describeLab("a Mount with a guard", () => {
+describeLab.each(suiteReleases("trixie"))("a Mount with a guard on %s", (release) => {
     let at: MountMachine;
     let memory: MountResource;
     const target = "/srv/a b/memory";
@@ -17,7 +17,7 @@ describeLab("a Mount with a guard", () => {
     ];
 
     beforeAll(async () => {
-        at = await MountMachine.open("trixie");
+        at = await MountMachine.open(release);
         await new Daemon(at.shell).run({});
         await at.shell.run(
             "tar -C / -chf - usr/bin/touch lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/libc.so.6 | docker import - touches",

@@ -1,7 +1,7 @@
 import { Lab, type LabHost } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
 import { login } from "../support/docker-host";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { Disk, giveKey, MountResource } from "../support/mount";
 import { Shell } from "../support/shell";
 
@@ -31,7 +31,7 @@ const stride = isAll ? 1 : 5;
 const kinds = isAll ? (["bind", "automount", "block", "sshfs"] as const) : (["bind"] as const);
 type Kind = (typeof kinds)[number];
 
-describeLab("a Mount whose script is killed", () => {
+describeLab.each(suiteReleases("trixie"))("a Mount whose script is killed on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let shell: Shell;
@@ -41,12 +41,12 @@ describeLab("a Mount whose script is killed", () => {
 
     beforeAll(async () => {
         lab = await Lab.open();
-        host = await lab.up(lab.uniqueName("mkill"), { release: "trixie" });
+        host = await lab.up(lab.uniqueName("mkill"), { release });
         shell = await Shell.open(lab, host);
         await shell.run("mkdir -p /opt/data /srv/data; echo one >/opt/data/file");
         source = { bind: "/opt/data", automount: "/opt/data", block: "", sshfs: "" };
         if (isAll) {
-            const server = await lab.up(lab.uniqueName("mkills"), { release: "trixie" });
+            const server = await lab.up(lab.uniqueName("mkills"), { release });
             await server.exec("mkdir -p /srv/export; echo one >/srv/export/file");
             await giveKey(shell, lab.privateKey, server);
             disk = await Disk.add(shell, "kill");

@@ -1,11 +1,11 @@
 import { Lab, type LabHost } from "../../lab";
 import { closeAllConnections } from "../../src/ssh";
 import { login } from "../support/docker-host";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { MountResource, until } from "../support/mount";
 import { Shell } from "../support/shell";
 
-describeLab("a Mount of another machine of ours", () => {
+describeLab.each(suiteReleases("trixie"))("a Mount of another machine of ours on %s", (release) => {
     let lab: Lab;
     let host: LabHost;
     let server: LabHost;
@@ -22,7 +22,7 @@ describeLab("a Mount of another machine of ours", () => {
     beforeAll(async () => {
         lab = await Lab.open();
         [host, server] = await Promise.all([
-            lab.up(lab.uniqueName("mount"), { release: "trixie" }),
+            lab.up(lab.uniqueName("mount"), { release }),
             lab.up(lab.uniqueName("serve"), { release: "bookworm" }),
         ]);
         shell = await Shell.open(lab, host);
