@@ -52,11 +52,24 @@ describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
             expect(remote.inputs.mount).toBe("mounted");
         });
 
-        it("is repaired when its process was killed", async () => {
+        it("is looked at in time although its process never answers, and then left to answer again", async () => {
+            const stopped = "pgrep -x 'sshfs|mount.fuse.sshf'";
+            await at.shell.run(`kill -STOP $(${stopped})`);
+            const started = Date.now();
+            expect(await word()).toBe("does not answer");
+            expect(Date.now() - started).toBeLessThan(20_000);
+            await expect(remote.up()).rejects.toThrow(/MOUNT_SERVER_SILENT/);
+            await at.shell.run(`kill -CONT $(${stopped})`);
+            await remote.drift();
+            expect(remote.inputs.mount).toBe("mounted");
+        });
+
+        it("is repaired when its process was killed, also under those who use it", async () => {
+            await at.shell.run("cd /srv/remote; setsid sleep 1000 >/dev/null 2>&1 & echo $! >/run/sleeper");
             await at.shell.run("kill -9 $(pgrep -x 'sshfs|mount.fuse.sshf')");
             expect(await word()).toMatch(/^dead: .*not connected/);
             await remote.up();
-            expect(await at.shell.run("cat /srv/remote/file")).toBe("hello");
+            expect(await at.shell.run("cat /srv/remote/file; kill $(cat /run/sleeper)")).toBe("hello");
         });
 
         it("is mounted on first use where that is asked for", async () => {
@@ -111,6 +124,28 @@ describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
         });
     });
 
+    it("of another machine that is gone for good is deleted while calls of our own still wait for that", async () => {
+        const source = `root@${server.address}:/srv/export`;
+        // Its patience is that of sshfs by default: longer than the test.
+        const gone = at.resource("gone", { type: "sshfs", source, target: "/srv/gone" });
+        await gone.up();
+        await server.cut();
+        try {
+            expect((await gone.drift()).mount?.[0]).toBe("does not answer");
+            const waiting = "pgrep -fx 'stat .*/srv/gone.*'";
+            expect(await at.shell.ask(waiting)).not.toBe("");
+            const started = Date.now();
+            await gone.destroy();
+            expect(Date.now() - started).toBeLessThan(30_000);
+            expect(await at.shell.ask("grep /srv/gone /proc/self/mountinfo; ls -d /srv/gone 2>/dev/null")).toBe("");
+            expect(await at.traces()).toBe("");
+            // Nobody has let go of it in the meantime: it was busy.
+            expect(await at.shell.ask(waiting)).not.toBe("");
+        } finally {
+            await server.heal();
+        }
+    });
+
     it.each([
         ["nfs4", () => ({ source: `${server.address}:/export` })],
         [
@@ -129,5 +164,38 @@ describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
         expect(error).not.toContain("s3cr3t-word");
         expect(await at.traces()).toBe("");
         expect(await at.shell.ask("grep -rl s3cr3t-word /var/lib/pulumi-docker-fleet /etc/systemd /var/log")).toBe("");
+    });
+
+    it("of type cifs has its password in a file of root's alone", async () => {
+        const [username, password] = ["u", "s3cr3t-word"];
+        const encoded = Buffer.from(`username=${username}\npassword=${password}\n`).toString("base64");
+        // Looks around when it is called to mount, when everything is in place.
+        await at.shell.run(
+            `mv /usr/sbin/mount.cifs /usr/sbin/mount.cifs.real
+            cat >/usr/sbin/mount.cifs <<'END'
+#!/bin/sh
+cd /var/lib/pulumi-docker-fleet/mounts || exit 1
+{
+    stat -c '%a %U' . */credentials
+    cat */credentials
+    grep -lE '[s]3cr3t|[${encoded[0]}]${encoded.slice(1, 30)}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ /etc/systemd/system/*.mount
+    echo "$@" | grep -oE 'credentials=[^,]*'
+} >/run/seen 2>/dev/null
+exec /usr/sbin/mount.cifs.real "$@"
+END
+            chmod 0755 /usr/sbin/mount.cifs`,
+        );
+        const source = `//${server.address}/share`;
+        const share = at.resource("share", { type: "cifs", target: "/srv/share", source });
+        await expect(share.up({ credentials: { username, password } })).rejects.toThrow(/MOUNT_FAILED/);
+        await at.shell.run("mv /usr/sbin/mount.cifs.real /usr/sbin/mount.cifs");
+        expect((await at.shell.run("cat /run/seen; rm /run/seen")).split("\n")).toEqual([
+            "700 root",
+            "600 root",
+            `username=${username}`,
+            `password=${password}`,
+            expect.stringMatching(/^credentials=\/var\/lib\/pulumi-docker-fleet\/mounts\/\w+\/credentials$/),
+        ]);
+        expect(await at.traces()).toBe("");
     });
 });

@@ -29,20 +29,26 @@ mount_look() {
         mount_answer=0
         { stat -f -c 'type %T' -- "$mount_target" && stat -c 'root %u %g %U %G %a %d:%i' -- "$mount_target/."; } >"$1/out" 2>"$1/err" ||
             mount_answer=$?
-        if [ "$mount_type" = bind ]; then stat -L -c 'from %d:%i' -- "$mount_source/." >>"$1/out" 2>/dev/null; fi
+        if [ "${mount_type-}" = bind ]; then stat -L -c 'from %d:%i' -- "$mount_source/." >>"$1/out" 2>/dev/null; fi
         echo "$mount_answer" >"$1/code.new" && mv "$1/code.new" "$1/code"
     ) </dev/null >/dev/null 2>&1 &
+}
+
+# mount_ask OUT: the same, and waits for the answer as long as a file system may take. (With timeout(1) it could be for ever: a
+# call that sshfs has taken on ends with its answer, and not even by SIGKILL.)
+mount_ask() {
+    mount_look "$1"
+    mount_waited=0
+    while [ ! -e "$1/code" ] && [ "$mount_waited" -lt "$MOUNT_PATIENCE" ]; do
+        sleep 0.1
+        mount_waited=$((mount_waited + 1))
+    done
 }
 
 # mount_probe: facts about what is mounted: how its root looks, or why it cannot be looked at.
 mount_probe() {
     mount_notes=$(mktemp -d "${TMPDIR:-/tmp}/pulumi-docker-fleet.XXXXXX") || fail REMOTE_COMMAND_FAILED "mktemp failed"
-    mount_look "$mount_notes"
-    mount_waited=0
-    while [ ! -e "$mount_notes/code" ] && [ "$mount_waited" -lt "$MOUNT_PATIENCE" ]; do
-        sleep 0.1
-        mount_waited=$((mount_waited + 1))
-    done
+    mount_ask "$mount_notes"
     if [ ! -e "$mount_notes/code" ]; then
         fact probe silent
     elif [ "$(cat "$mount_notes/code")" != 0 ]; then
@@ -97,7 +103,11 @@ mount_facts() {
 mount_unmount() {
     ! timeout -k 2 30 umount -- "$mount_target" 2>"$mount_log" || return 0
     if [ "$mount_force" != lazy ]; then
-        case $(mount_probe_words) in *'not connected'*) ;; *) mount_is_forlorn || return 1 ;; esac
+        case $(mount_probe_words) in
+        '') return 1 ;;
+        *'not connected'*) ;;
+        *) mount_is_forlorn || return 1 ;;
+        esac
     fi
     timeout -k 2 30 umount -l -- "$mount_target" 2>"$mount_log"
 }
@@ -126,13 +136,22 @@ mount_release() {
 }
 
 # mount_probe_words: why the file system does not answer; nothing when it does.
-mount_probe_words() { { timeout -k 1 5 stat -- "$mount_target/." >/dev/null; } 2>&1; }
+mount_probe_words() {
+    mount_notes=$(mktemp -d "${TMPDIR:-/tmp}/pulumi-docker-fleet.XXXXXX") || return 0
+    mount_ask "$mount_notes"
+    if [ ! -e "$mount_notes/code" ]; then
+        echo "no answer"
+    elif [ "$(cat "$mount_notes/code")" != 0 ]; then
+        cat "$mount_notes/err"
+    fi
+    rm -rf "$mount_notes"
+}
 
-# mount_is_forlorn: its server does not answer, and nobody has anything open there: what keeps it busy are calls that wait for
-# the server, such as those of our own looks at it.
+# mount_is_forlorn: of what does not answer: it is a server's, and nobody has anything open there. What keeps it busy are calls
+# that wait for the server, such as those of our own looks at it.
 mount_is_forlorn() {
     case $(mount_entries | tail -n 1) in *' - fuse.sshfs '* | *' - nfs '* | *' - nfs4 '* | *' - cifs '* | *' - smb3 '*) ;; *) return 1 ;; esac
-    ! timeout -k 1 5 stat -- "$mount_target/." >/dev/null 2>&1 && [ -z "$(mount_holders)" ]
+    [ -z "$(mount_holders)" ]
 }
 
 # mount_disable: neither unit is started at boot.
