@@ -2,13 +2,15 @@ import { Lab, type LabHost } from "../../lab";
 import type { Connection } from "../../src/ssh";
 import { ClientComputer, type ClientProgram } from "../support/client-computer";
 import { login } from "../support/docker-host";
-import { describeLab } from "../support/levels";
+import { describeLab, suiteReleases } from "../support/levels";
 import { until } from "../support/mount";
 import { Shell } from "../support/shell";
 
 const path = "/home/admin/data";
+/** An address that no other host of the lab has. */
+const inIPv6 = ({ address }: LabHost) => `fd5a:1::${address.replaceAll(".", ":")}`;
 
-describeLab("mountOnClient", () => {
+describeLab.each(suiteReleases("trixie"))("mountOnClient on %s", (release) => {
     let lab: Lab;
     let client: ClientComputer;
     let server: LabHost;
@@ -35,11 +37,17 @@ describeLab("mountOnClient", () => {
 
     beforeAll(async () => {
         lab = await Lab.open();
-        [client, server] = await Promise.all([ClientComputer.open(lab), lab.up(lab.uniqueName("serve"))]);
+        [client, server] = await Promise.all([
+            ClientComputer.open(lab, release),
+            lab.up(lab.uniqueName("serve"), { release }),
+        ]);
         serverShell = await Shell.open(lab, server);
         await serverShell.run(`install -d -o admin -g admin ${path}; echo one >${path}/file`);
-        await serverShell.run("ip address add fd5a:1::2/64 dev host0 nodad");
-        await client.shell.run("ip address add fd5a:1::1/64 dev host0 nodad");
+        await serverShell.run(`ip address add ${inIPv6(server)}/64 dev host0 nodad`);
+        await serverShell.run(
+            "printf 'Port 22\\nPort 2222\\n' >/etc/ssh/sshd_config.d/ports.conf && systemctl restart ssh",
+        );
+        await client.shell.run(`ip address add ${inIPv6(client.host)}/64 dev host0 nodad`);
         await client.shell.run("useradd -m jump && echo jump:other-pass | chpasswd");
         program = client.program("ops");
     });
@@ -60,14 +68,14 @@ describeLab("mountOnClient", () => {
     });
 
     it("mounts for an ordinary user with a password, and leaves nothing when it unmounts", async () => {
-        const mounted = await program.mount({ connection: connection(), path, mountpoint: "work/my data" });
+        const mounted = await program.mount({ connection: connection(), path, mountpoint: "project/my data" });
         expect(mounted).toMatchObject({
             machine: `admin@${server.address}`,
             hostKey: server.hostKey,
             source: `admin@${server.address}:${path}`,
-            mountpoint: "/home/ops/work/my data",
+            mountpoint: "/home/ops/project/my data",
         });
-        expect(await asOps('cd "work/my data" && cat file && echo two >new && sync new')).toBe("one");
+        expect(await asOps('cd "project/my data" && cat file && echo two >new && sync new')).toBe("one");
         expect(await serverShell.run(`cat ${path}/new; stat -c %U ${path}/new`)).toBe("two\nadmin");
         // No command line and no environment on either side has the password in it; the file that has it is the user's alone.
         const pattern = lab.password.replace(/^./, "[$&]");
@@ -82,7 +90,7 @@ describeLab("mountOnClient", () => {
         await program.unmount(mounted.mountpoint);
         await program.unmount(mounted.mountpoint);
         expect(await client.traces()).toBe("");
-        expect(await client.shell.ask("ls -d /home/ops/work")).toBe("");
+        expect(await client.shell.ask("ls -d /home/ops/project")).toBe("");
         await serverShell.run(`rm ${path}/new`);
     });
 
@@ -109,13 +117,19 @@ describeLab("mountOnClient", () => {
                 );
                 return withKey({ privateKey: undefined, agentSocketPath: "/home/ops/agent" });
             },
-            "over IPv6": () => withKey({ host: "fd5a:1::2" }),
+            "over IPv6": () => withKey({ host: inIPv6(server) }),
             "through a jump host, each with a password of its own": () => ({
                 ...connection(),
                 proxy: { ...jump(), user: "jump", password: "other-pass" },
             }),
             "through a command": () =>
                 withKey({ proxyCommand: "ssh -W %h:%p -i ~/id -o StrictHostKeyChecking=accept-new ops@127.0.0.1" }),
+            "by a Host of OpenSSH's configuration": async () => {
+                await client.host.exec("cat >/home/ops/ssh-config; chown ops /home/ops/ssh-config", {
+                    input: `Host store\n    HostName ${server.address}\n    Port 2222\n    User admin\n    IdentityFile ~/id\n`,
+                });
+                return { host: "store", sshConfig: "~/ssh-config", hostKey: server.hostKey };
+            },
             "where nobody has told the host key": () => ({ ...withKey(), hostKey: undefined }),
         };
 
@@ -123,9 +137,11 @@ describeLab("mountOnClient", () => {
             const mounted = await program.mount({ connection: await ways[way]!(), path, mountpoint: "mnt" });
             expect(mounted.hostKey).toBe(server.hostKey);
             const { host } = await ways[way]!();
-            const address = host.includes(":") ? `[${host}]` : host;
+            const address = host.includes(":") ? `[${host}]` : host.replace("store", server.address);
             expect(await client.shell.run("findmnt -no SOURCE /home/ops/mnt")).toBe(`admin@${address}:${path}`);
             expect(await asOps("cat mnt/file")).toBe("one");
+            const other = await serverShell.run("ss -Htn state established sport = :2222 | grep -c . || :");
+            expect(other).toBe(host === "store" ? "1" : "0");
             if (way.includes("no copy")) {
                 expect(await client.shell.ask("grep -rl PRIVATE /run/user/*/pulumi-docker-fleet-*")).toBe("");
             }
@@ -203,7 +219,7 @@ describeLab("mountOnClient", () => {
 
     it("accepts no other machine in the place of the server while it is mounted", async () => {
         const { mountpoint } = await program.mount({ connection: withKey(), path, mountpoint: "mnt" });
-        const drop = "systemctl restart ssh; pkill -f 'sshd-session: admin' || pkill -f 'sshd: admin'";
+        const drop = "systemctl restart ssh; pkill -f 'sshd[-a-z]*: admin'";
         await serverShell.run("mkdir /run/was && mv /etc/ssh/ssh_host_* /run/was && ssh-keygen -A");
         await serverShell.ask(drop);
         await until(async () => expect(await askOps("ls mnt/file")).toMatch(/error|not connected/));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { promisify } from "node:util";
-import type { Lab, LabHost } from "../../lab";
+import type { Lab, LabHost, Release } from "../../lab";
 import type { ClientMount, ClientMountArgs } from "../../src/client/mount";
 import { Shell } from "./shell";
 
@@ -15,9 +15,9 @@ const modules = ["ssh2", "asn1", "bcrypt-pbkdf", "safer-buffer", "tweetnacl", "s
 
 /** A lab host as the computer of somebody who runs programs: with Node, this package, sshfs, and FUSE for ordinary users. */
 export class ClientComputer {
-    static async open(lab: Lab): Promise<ClientComputer> {
+    static async open(lab: Lab, release: Release): Promise<ClientComputer> {
         const [host] = await Promise.all([
-            lab.up(lab.uniqueName("client")),
+            lab.up(lab.uniqueName("client"), { release }),
             run(process.execPath, [join(repository, "tools", "build.mjs"), "--if-needed"]),
         ]);
         const shell = await Shell.open(lab, host);
