@@ -32,6 +32,12 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             await expect(volume.up(args)).rejects.toThrow(/FORMAT_REFUSED.*swap/);
             expect(await at.shell.run(`blkid -p -o value -s TYPE ${disk.path}`)).toBe("swap");
             await at.shell.run(
+                `dd if=/dev/zero of=${disk.path} bs=1M conv=notrunc status=none 2>/dev/null
+                printf '\\336\\021\\336\\021' | dd of=${disk.path} bs=1 seek=$((32 * 1048576 - 512)) conv=notrunc status=none`,
+            );
+            // RAID's mark is at the end of a disk.
+            await expect(volume.up(args)).rejects.toThrow(/FORMAT_REFUSED.*ddf_raid/);
+            await at.shell.run(
                 `wipefs -a ${disk.path}; dd if=/dev/zero of=${disk.path} bs=1M count=1 conv=notrunc status=none`,
             );
             expect(await at.traces()).toBe("");

@@ -98,7 +98,17 @@ describeLab.each(suiteReleases("trixie"))("a Mount with a guard on %s", (release
         const kept = at.resource("kept", { type: "tmpfs", target: "/srv/kept", guard: true });
         await kept.up();
         await kept.destroy();
-        expect(await at.shell.run("touch /srv/kept/x; ls -A /srv/kept; rm -r /srv/kept")).toBe("x");
+        expect(await at.shell.run("touch /srv/kept/x; ls -A /srv/kept; rm /srv/kept/x")).toBe("x");
+        // Who has made it immutable has it so afterwards.
+        await at.shell.run("chattr +i /srv/kept");
+        await kept.up();
+        await kept.up({ guard: false });
+        expect(await kept.drift()).toEqual({});
+        await kept.up({ guard: true });
+        await kept.destroy();
+        expect(
+            await at.shell.run("lsattr -d /srv/kept | cut -d ' ' -f 1; chattr -i /srv/kept; rmdir /srv/kept"),
+        ).toContain("i");
     });
 
     it("is refused where the file system below cannot do that, and nothing is left", async () => {

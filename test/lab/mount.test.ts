@@ -47,6 +47,21 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             expect(await at.traces()).toBe("");
             await memory.destroy();
         });
+
+        it("tells what it hides, and leaves that when it goes, and the directory with it", async () => {
+            memory = at.resource("memory", { type: "tmpfs", target: "/srv/made/memory" });
+            await memory.up();
+            await at.shell.run("systemctl stop srv-made-memory.mount; echo mine >/srv/made/memory/file");
+            await memory.drift();
+            const words: string[] = [];
+            jest.spyOn(console, "warn").mockImplementation((line) => void words.push(line));
+            await memory.up();
+            jest.restoreAllMocks();
+            expect(words).toEqual([expect.stringMatching(/which the mount hides now \(\/srv\/made\/memory\/file\)/)]);
+            await memory.destroy();
+            expect(await at.shell.run("cat /srv/made/memory/file; rm -r /srv/made")).toBe("mine");
+            expect(await at.traces()).toBe("");
+        });
     });
 
     describe("of a directory", () => {
@@ -98,6 +113,15 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             await expect(data.destroy()).rejects.toThrow(/MOUNT_BUSY/);
             await at.shell.run("kill $(cat /run/sleeper)");
             await data.up({ source: "/opt/data" });
+            expect(await data.drift()).toEqual({});
+        });
+
+        it("is not touched by another resource with the same target", async () => {
+            const other = at.resource("other", { type: "tmpfs", target: "/srv/kept" });
+            await expect(other.up()).rejects.toThrow(/\[MOUNT_CONFLICT\].*another resource already: urn:\S+::data/);
+            // As after an up of whose result nothing is known.
+            Object.assign(other, { outputs: { ...data.outputs, __urn: other.urn } });
+            await other.destroy();
             expect(await data.drift()).toEqual({});
         });
 
@@ -186,14 +210,24 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
                 { target: "/srv/a b" },
                 /CONFLICT.*fstab/,
             ],
+            [
+                "what others have a unit for",
+                "printf '[Mount]\nWhat=t\nWhere=/srv/theirs\nType=tmpfs\n' >/etc/systemd/system/srv-theirs.mount",
+                { target: "/srv/theirs" },
+                /CONFLICT.*srv-theirs\.mount is there already/,
+            ],
         ])("is refused at %s", async (_, prepare, args, words) => {
             await at.shell.run(prepare);
-            const before = await at.shell.ask("ls -AR /srv; grep /srv /proc/self/mountinfo");
+            const state = () =>
+                at.shell.ask("ls -AR /srv; grep /srv /proc/self/mountinfo; cat /etc/systemd/system/srv-*");
+            const before = [await state(), await at.traces()];
             await expect(at.resource("wrong", { type: "tmpfs", ...args }).up()).rejects.toThrow(words);
-            expect(await at.shell.ask("ls -AR /srv; grep /srv /proc/self/mountinfo")).toBe(before);
-            expect(await at.traces()).toBe("");
+            expect([await state(), await at.traces()]).toEqual(before);
+            expect(before[1]).not.toContain("pulumi");
         });
 
-        afterAll(() => at.shell.ask("umount /srv/other; rm -rf /srv/*; sed -i '/^x /d' /etc/fstab"));
+        afterAll(() =>
+            at.shell.ask("umount /srv/other; rm -rf /srv/* /etc/systemd/system/srv-*; sed -i '/^x /d' /etc/fstab"),
+        );
     });
 });

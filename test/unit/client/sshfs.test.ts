@@ -82,6 +82,7 @@ it.each([
     ["ServerAliveInterval=5", undefined],
     ["StrictHostKeyChecking=no", "for the argument connection to say"],
     ["StrictHostKeyChecking=yes", "for the argument connection to say"],
+    ["stricthostkeychecking=no", "has to be checked"],
     ["UserKnownHostsFile=/dev/null", "for the argument connection to say"],
     ["NoHostAuthenticationForLocalhost=yes", "for the argument connection to say"],
     ["HostKeyAlias=x", "for the argument connection to say"],

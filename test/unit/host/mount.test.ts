@@ -118,6 +118,7 @@ describe("options", () => {
         ["nfs4", "x-systemd.automount", /fstab only/],
         ["cifs", "password=geheim", /use the argument credentials/],
         ["sshfs", "StrictHostKeyChecking=no", /has to be checked/],
+        ["sshfs", "stricthostkeychecking=no", /has to be checked/],
         ["sshfs", "UserKnownHostsFile=/dev/null", /has to be checked/],
         ["sshfs", "NoHostAuthenticationForLocalhost=yes", /has to be checked/],
         ["sshfs", "VerifyHostKeyDNS=yes", /has to be checked/],
@@ -134,6 +135,16 @@ describe("options", () => {
         ["nfs", "vers=4.2"],
     ] as const)("of %s: %s is fine", (type, option) => {
         expect(optionMistake(type, option)).toBeUndefined();
+    });
+
+    it("by default are those that the docs tell", () => {
+        const page = readFileSync(join(__dirname, "../../../docs/mounts.md"), "utf8").replaceAll("\n", " ");
+        const listed = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, option]) => option);
+        const cell = (type: string) => new RegExp(`\\| +[^|]*\`${type}\`[^|]*\\|[^|]*\\|([^|]*)\\|`).exec(page)![1]!;
+        for (const type of mountTypes.filter((each) => each !== "sshfs")) {
+            expect([type, listed(cell(type))]).toEqual([type, typeFacts[type].defaults]);
+        }
+        expect(listed(/sshfs has by default: ([^.]*)\./.exec(page)![1]!)).toEqual(typeFacts.sshfs.defaults);
     });
 
     it("win over the defaults that they contradict", () => {
