@@ -18,7 +18,7 @@ export { type Layer, layers, type Release, releases } from "./trees";
 export interface UpOptions {
     /** Debian release; default trixie. */
     release?: Release;
-    /** `"docker"`: docker.io is installed already; default: a bare system. */
+    /** What is installed already, by {@link layers}; default: a bare system. */
     layer?: Layer;
 }
 

@@ -12,7 +12,12 @@ export const releases = ["bookworm", "trixie", "sid"] as const;
 export type Release = (typeof releases)[number];
 
 /** What can be installed in a host before it boots, so that a test that only needs it does not pay for it. */
-export const layers = { docker: ["docker.io"] } as const;
+export const layers = {
+    docker: ["docker.io"],
+    // Package managers of other families, the tools that make their repositories, and what is offered there.
+    managers: ["dnf", "zypper", "rpm", "createrepo-c", "pacman-package-manager", "libarchive-tools", "sshfs"],
+    dnf5: ["dnf5", "rpm", "createrepo-c", "sshfs"],
+} as const;
 export type Layer = keyof typeof layers;
 
 /** Trees of another recipe than today's are not taken for today's. */

@@ -82,7 +82,7 @@ export interface MountTarget {
 export const mountTiming = {
     /** For another change of the same machine by this package, from whatever stack. */
     machineLock: 10 * 60_000,
-    /** For apt-daily, unattended-upgrades or a person at the package manager. */
+    /** For unattended upgrades or a person at the package manager. */
     packageLock: 5 * 60_000,
 };
 
@@ -92,6 +92,11 @@ const changing = [
     "report",
     "facts",
     "packages/apt",
+    "packages/dnf",
+    "packages/zypper",
+    "packages/pacman",
+    "packages/apk",
+    "packages/install",
     "services/systemd",
     "mount/guard",
     "mount/mount",

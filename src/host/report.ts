@@ -53,7 +53,7 @@ function isErrorCode(code: string): code is ErrorCode {
 const cures: Record<string, string> = {
     PACKAGE_MANAGER_LOCKED:
         "Wait until the other package manager run has finished, or end it, and run pulumi up again.",
-    PACKAGE_NOT_AVAILABLE: "Choose a version that is offered, or add a repository that has it to the machine.",
+    PACKAGE_NOT_AVAILABLE: "Add a repository that has it to the machine, or choose a version that is offered.",
     PACKAGE_OPERATION_FAILED: "Repair the machine's package manager as its words say, and run pulumi up again.",
     DAEMON_CONFIG_FAILED: "Correct what its words are about, and run pulumi up again.",
     MOUNT_FAILED: "Correct what its words are about, and run pulumi up again.",

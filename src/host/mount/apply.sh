@@ -6,7 +6,7 @@
 #   device PATH            of a block device
 #   format TYPE            the file system that an empty device gets
 #   units MOUNT START AUTOMOUNT HOME   the unit that mounts, the one to start, the one that mounts on first use, our directory
-#   helper COMMAND PACKAGE what mounting needs
+#   helper COMMAND PACKAGE what mounting needs; the second as package_install has it
 #   own OWNER MODE         of the root of what is mounted; either may be empty
 #   put PATH MODE CONTENT  a file, in base64
 #   drop PATH              no file
@@ -108,19 +108,7 @@ mount_check_new() {
 }
 
 # mount_install COMMAND PACKAGE: the program is there.
-mount_install() {
-    ! command -v "$1" >/dev/null 2>&1 || return 0
-    command -v apt-get >/dev/null 2>&1 || fail PACKAGE_NOT_AVAILABLE "the program $1 is missing, and this machine has no apt to install $2 with"
-    apt_begin "$mount_wait"
-    trap 'rm -rf "$apt_log" "$mount_log" "$mount_stage"' EXIT
-    apt_settle
-    phase "installing $2"
-    apt_retry apt_get install --no-install-recommends "$2" || {
-        apt_update
-        [ -n "$(apt_offers "$2")" ] || fail PACKAGE_NOT_AVAILABLE "the machine's repositories offer no $2. $apt_warnings"
-        apt_retry apt_get install --no-install-recommends "$2" || fail PACKAGE_OPERATION_FAILED "apt-get install $2 failed" "$apt_log"
-    }
-}
+mount_install() { command -v "$1" >/dev/null 2>&1 || package_install "$1" "$2" "$mount_wait" "$mount_log"; }
 
 # mount_signature: what is on the device: the name of a file system or the like; nothing for an empty one.
 mount_signature() {
@@ -132,6 +120,8 @@ mount_signature() {
 # mount_make_system: an empty device gets its file system. Empty means: no signature of anything, not a byte in the first MiB.
 mount_make_system() {
     [ -n "$mount_format" ] || return 0
+    # Alpine has it in a package of its own, and in BusyBox a blkid that knows little.
+    mount_install wipefs "util-linux apk=wipefs"
     mount_found=$(mount_signature | sort -u)
     [ "$mount_found" != "$mount_format" ] || return 0
     [ -z "$mount_found" ] ||
@@ -331,7 +321,7 @@ mount_apply() {
 
 mount_check
 [ -z "$mount_helper" ] || mount_install "$mount_helper" "$mount_package"
-[ "$mount_guard" != yes ] || mount_install chattr e2fsprogs
+[ "$mount_guard" != yes ] || mount_install chattr "e2fsprogs apk=e2fsprogs-extra"
 mount_make_system
 mount_keep
 mount_apply

@@ -14,7 +14,10 @@ export interface TypeFacts {
     defaults: readonly string[];
     /** The options that there are, beside those of every mount; undefined where the file system decides. */
     options: readonly string[] | undefined;
-    /** The program that has to be on the machine, and the Debian package that brings it. */
+    /**
+     * The program that has to be on the machine, and the package that brings it: its name, and `MANAGER=NAME` for each package
+     * manager that has it under another one.
+     */
     helper?: { command: string; package: string };
 }
 
@@ -73,19 +76,19 @@ export const typeFacts: Record<MountType, TypeFacts> = {
             NumberOfPasswordPrompts PasswordAuthentication Port PreferredAuthentications ProxyJump PubkeyAuthentication
             RekeyLimit ServerAliveCountMax ServerAliveInterval StrictHostKeyChecking TCPKeepAlive User
             UserKnownHostsFile`),
-        helper: { command: "sshfs", package: "sshfs" },
+        helper: { command: "sshfs", package: "sshfs dnf=fuse-sshfs" },
     },
     nfs: {
         network: true,
         defaults: ["_netdev", "nofail", "hard"],
         options: nfs,
-        helper: { command: "mount.nfs", package: "nfs-common" },
+        helper: { command: "mount.nfs", package: "nfs-utils apt=nfs-common zypper=nfs-client" },
     },
     nfs4: {
         network: true,
         defaults: ["_netdev", "nofail", "hard"],
         options: nfs,
-        helper: { command: "mount.nfs4", package: "nfs-common" },
+        helper: { command: "mount.nfs4", package: "nfs-utils apt=nfs-common zypper=nfs-client" },
     },
     cifs: {
         network: true,
