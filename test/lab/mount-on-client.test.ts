@@ -253,6 +253,8 @@ describeLab.each(suiteReleases("trixie"))("mountOnClient on %s", (release) => {
 
     it("stays when the program ends; who unmounts it then takes the keys away, too", async () => {
         await program.mount({ connection: withKey(), path, mountpoint: "mnt" });
+        // Else the system would take away what users have in /run after their last session.
+        await client.shell.run("loginctl enable-linger ops");
         await program.end();
         expect(await asOps("cat mnt/file")).toBe("one");
         await asOps("fusermount3 -u mnt");
