@@ -129,9 +129,12 @@ describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
         // Its patience is that of sshfs by default: longer than the test.
         const gone = at.resource("gone", { type: "sshfs", source, target: "/srv/gone" });
         await gone.up();
+        await at.shell.run("cd /srv/gone; setsid sleep 1000 >/dev/null 2>&1 & echo $! >/run/sleeper");
         await server.cut();
         try {
             expect((await gone.drift()).mount?.[0]).toBe("does not answer");
+            await expect(gone.destroy()).rejects.toThrow(/\[MOUNT_BUSY\].*in use by process \d+ \(sleep\)\./);
+            await at.shell.run("kill $(cat /run/sleeper)");
             const waiting = "pgrep -fx 'stat .*/srv/gone.*'";
             expect(await at.shell.ask(waiting)).not.toBe("");
             const started = Date.now();
