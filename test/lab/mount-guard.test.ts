@@ -95,16 +95,15 @@ describeLab.each(suiteReleases("trixie"))("a Mount with a guard on %s", (release
 
     it("leaves a mount point that was there before as it was", async () => {
         await at.shell.run("mkdir -p /srv/kept");
-        const kept = at.resource("kept", { type: "tmpfs", target: "/srv/kept", guard: true });
-        await kept.up();
-        await kept.destroy();
+        const make = () => at.resource("kept", { type: "tmpfs", target: "/srv/kept", guard: true });
+        const guarded = make();
+        await guarded.up();
+        await guarded.destroy();
         expect(await at.shell.run("touch /srv/kept/x; ls -A /srv/kept; rm /srv/kept/x")).toBe("x");
         // Who has made it immutable has it so afterwards.
         await at.shell.run("chattr +i /srv/kept");
+        const kept = make();
         await kept.up();
-        await kept.up({ guard: false });
-        expect(await kept.drift()).toEqual({});
-        await kept.up({ guard: true });
         await kept.destroy();
         expect(
             await at.shell.run("lsattr -d /srv/kept | cut -d ' ' -f 1; chattr -i /srv/kept; rmdir /srv/kept"),
