@@ -6,22 +6,11 @@ import { asFound, type Claim, type Content, keysOf, sameContent } from "../docke
 import { makePlan, type Running } from "../docker/daemon/plan";
 import { FleetError } from "../errors";
 import { applyDaemon, type DaemonFacts, observeDaemon } from "../host/daemon";
-import {
-    apiSettingsFor,
-    certificatesAreRight,
-    claimsOfWish,
-    type DaemonWish,
-    foundEnvironment,
-    hostsAreRight,
-    type Owner,
-    parseOr,
-    pending,
-    prepare,
-    requireDaemon,
-    runningOf,
-    tcpListeners,
-    told,
-} from "../host/daemon/change";
+import { type Owner, prepare } from "../host/daemon/change";
+import { certificatesAreRight, foundEnvironment, hostsAreRight } from "../host/daemon/files";
+import { parseOr, pending, runningOf, tcpListeners, told } from "../host/daemon/found";
+import { requireDaemon } from "../host/daemon/refusals";
+import { apiSettingsFor, claimsOfWish, type DaemonWish } from "../host/daemon/wish";
 import type { Connection, Machine } from "../ssh";
 import { apiProblems, apiRemarks, apiSchema, certificateEnd, certificateStatus, lookFromOutside } from "./api";
 import { connectionSchema } from "./connection";
