@@ -83,6 +83,7 @@ export class ClientProgram {
     /** Ends the program, which does not unmount. */
     end(): Promise<void> {
         return new Promise((resolve) => {
+            if (this.#child.exitCode !== null || this.#child.signalCode !== null) resolve();
             this.#child.once("close", () => resolve());
             this.#child.stdin.end();
         });
