@@ -124,23 +124,29 @@ describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
         });
     });
 
-    it("of another machine that is gone for good is deleted while calls of our own still wait for that", async () => {
+    it("of another machine that is gone for good is exchanged and deleted while calls of our own still wait for that", async () => {
         const source = `root@${server.address}:/srv/export`;
         // Its patience is that of sshfs by default: longer than the test.
         const gone = at.resource("gone", { type: "sshfs", source, target: "/srv/gone" });
-        await gone.up();
+        const exchanged = at.resource("exchanged", { type: "sshfs", source, target: "/srv/exchanged" });
+        await Promise.all([gone.up(), exchanged.up()]);
         await at.shell.run("cd /srv/gone; setsid sleep 1000 >/dev/null 2>&1 & echo $! >/run/sleeper");
         await server.cut();
         try {
-            expect((await gone.drift()).mount?.[0]).toBe("does not answer");
+            const [found, other] = await Promise.all([gone.drift(), exchanged.drift()]);
+            expect([found.mount?.[0], other.mount?.[0]]).toEqual(["does not answer", "does not answer"]);
             await expect(gone.destroy()).rejects.toThrow(/\[MOUNT_BUSY\].*in use by process \d+ \(sleep\)\./);
             await at.shell.run("kill $(cat /run/sleeper)");
             const waiting = "pgrep -fx 'stat .*/srv/gone.*'";
             expect(await at.shell.ask(waiting)).not.toBe("");
             const started = Date.now();
-            await gone.destroy();
+            await Promise.all([gone.destroy(), exchanged.up({ type: "tmpfs", source: undefined })]);
             expect(Date.now() - started).toBeLessThan(30_000);
-            expect(await at.shell.ask("grep /srv/gone /proc/self/mountinfo; ls -d /srv/gone 2>/dev/null")).toBe("");
+            expect(await at.top("/srv/exchanged")).toMatch(/^tmpfs +tmpfs$/);
+            await exchanged.destroy();
+            expect(
+                await at.shell.ask("grep /srv/gone /proc/self/mountinfo; ls -d /srv/gone /srv/exchanged 2>/dev/null"),
+            ).toBe("");
             expect(await at.traces()).toBe("");
             // Nobody has let go of it in the meantime: it was busy.
             expect(await at.shell.ask(waiting)).not.toBe("");

@@ -76,7 +76,8 @@ mount_check() {
     mount_real=$(realpath -m -- "$mount_target")
     [ "$mount_real" = "$mount_target" ] ||
         fail MOUNT_TARGET_UNUSABLE "$mount_target leads through a link; its real path is $mount_real"
-    [ ! -e "$mount_target" ] || mount_mounted || [ -d "$mount_target" ] || fail MOUNT_TARGET_UNUSABLE "$mount_target is no directory"
+    # What is mounted is not looked at: its server may not answer.
+    mount_mounted || [ ! -e "$mount_target" ] || [ -d "$mount_target" ] || fail MOUNT_TARGET_UNUSABLE "$mount_target is no directory"
     if [ -e "$mount_home/owner" ] && [ "$(cat "$mount_home/owner")" != "$mount_urn" ]; then
         fail MOUNT_CONFLICT "$mount_target belongs to another resource already: $(cat "$mount_home/owner")"
     fi
