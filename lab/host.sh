@@ -1,9 +1,9 @@
 #!/bin/sh
-# One lab host, from power on to power off: host.sh DIRECTORY NAME ADDRESS GATEWAY LOWER PUBLIC_KEY CGROUP BRIDGE
+# One lab host, from power on to power off: host.sh DIRECTORY NAME ADDRESS GATEWAY LOWER PUBLIC_KEY CGROUP BRIDGE INIT
 # The caller gives this process a session and a mount namespace of its own. It ends when the host is powered off.
 set -eu
 here=$(dirname "$0")
-directory=$1 name=$2 address=$3 gateway=$4 lower=$5 public_key=$6 cgroup=$7 bridge=$8
+directory=$1 name=$2 address=$3 gateway=$4 lower=$5 public_key=$6 cgroup=$7 bridge=$8 init=$9
 root=$directory/root
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Everything of this host is in one control group, so that one write to it is the power cut.
@@ -32,6 +32,7 @@ if [ ! -e "$directory/prepared" ]; then
         chmod 0600 "$root/$home/.ssh/authorized_keys"
         chown -R --reference="$root/$home" "$root/$home/.ssh"
     done
+    [ "$init" != openrc ] || sh "$here/openrc.sh" "$root"
     : > "$directory/prepared"
 fi
 

@@ -71,6 +71,7 @@ export async function powerOn(record: HostRecord): Promise<void> {
         `${privateKeyPath}.pub`,
         group.path,
         bridge,
+        record.layer === "openrc" ? "openrc" : "systemd",
     ];
     const script = join(__dirname, "host.sh");
     const child = spawn("unshare", ["--mount", "--propagation", "private", "sh", script, ...parameters], {

@@ -11,9 +11,17 @@ import { environment } from "./run";
 export const releases = ["bookworm", "trixie", "sid"] as const;
 export type Release = (typeof releases)[number];
 
-/** What can be installed in a host before it boots, so that a test that only needs it does not pay for it. */
+/**
+ * What can be installed in a host before it boots, so that a test that only needs it does not pay for it: packages as apt-get takes
+ * them.
+ */
 export const layers = {
     docker: ["docker.io"],
+    /** Docker, and OpenRC in place of systemd; see openrc.sh. */
+    openrc: [
+        ...["--allow-remove-essential", "openrc", "sysvinit-core", "insserv", "systemd-sysv-", "libpam-systemd-"],
+        "docker.io",
+    ],
     // Package managers of other families, the tools that make their repositories, and what is offered there.
     managers: ["dnf", "zypper", "rpm", "createrepo-c", "pacman-package-manager", "libarchive-tools", "sshfs"],
     dnf5: ["dnf5", "rpm", "createrepo-c", "sshfs"],

@@ -2,6 +2,7 @@ import { FleetError } from "../errors";
 import { sha256 } from "../sha256";
 import type { Machine } from "../ssh";
 import { exclusiveFor } from "./exclusive";
+import { type Fstab, gatePath } from "./mount/fstab";
 import { encodePath, type MountEntry, parseMountinfo } from "./mount/mountinfo";
 import { type MountType, typeFacts } from "./mount/options";
 import type { Remount } from "./mount/remount";
@@ -14,7 +15,8 @@ import { hostScript } from "./script";
 export interface MountFacts {
     machineId: string;
     os: string;
-    systemd: boolean;
+    /** Which init is in charge, as far as we know it. */
+    init: "systemd" | "openrc" | undefined;
     /** The mount point with links resolved. */
     target: string;
     /** Whose it is by our record; undefined where nobody of us has mounted there. */
@@ -27,8 +29,12 @@ export interface MountFacts {
     enablement: Map<string, string>;
     /** The real path of the device that was asked for. */
     device: string | undefined;
-    /** The options that its unit says, as written there; before them those that it said when a change was killed. */
-    unitOptions: string[];
+    /** The lines of /etc/fstab for the mount point, where units are not in use. */
+    fstab: string[];
+    /**
+     * The options that its unit or line says; before them those that it said when a change was killed. Nothing where there is neither.
+     */
+    optionsBefore: string[][];
     /** What is mounted there, lowest first; the last one is what is seen. */
     entries: MountEntry[];
     /** What the file system said; undefined where nothing is mounted, or an automount waits. */
@@ -62,8 +68,11 @@ export interface MountTarget {
     options: readonly string[];
     /** The file system of a block device, where it is told. */
     fsType: string | undefined;
+    /** Of a machine with systemd. */
     units: Units;
-    /** Files that belong to it besides its units. */
+    /** Of a machine with OpenRC. */
+    fstab: Fstab;
+    /** Files that belong to it on either. */
     files: readonly WantedFile[];
     /** Files that were written before and have to be as they were then. */
     kept: readonly { path: string; sum: string }[];
@@ -86,22 +95,27 @@ export const mountTiming = {
     packageLock: 5 * 60_000,
 };
 
-const observing = ["report", "facts", "services/systemd", "mount/guard", "mount/mount"] as const;
-const removing = ["report", "services/systemd", "mount/guard", "mount/mount", "mount/users"] as const;
-const changing = [
+const common = [
     "report",
     "facts",
+    "services/systemd",
+    "services/openrc",
+    "mount/guard",
+    "mount/units",
+    "mount/fstab",
+    "mount/mount",
+] as const;
+const changing = [
+    ...common,
     "packages/apt",
     "packages/dnf",
     "packages/zypper",
     "packages/pacman",
     "packages/apk",
     "packages/install",
-    "services/systemd",
-    "mount/guard",
-    "mount/mount",
     "mount/users",
 ] as const;
+const removing = [...common, "mount/users"] as const;
 
 /** Where a mount keeps what only root may read. */
 export function homeOf(target: string): string {
@@ -115,7 +129,7 @@ export async function observeMount(machine: Machine, wanted: MountTarget, listen
         machine,
         {
             step: `look at the mount ${target}`,
-            script: hostScript("mount/observe", observing),
+            script: hostScript("mount/observe", common),
             args: [
                 ...[target, encodePath(target), type, source, device ?? ""],
                 ...[units.mount, units.start, homeName(target), wanted.guard ? "yes" : "no"],
@@ -134,15 +148,22 @@ export async function observeMount(machine: Machine, wanted: MountTarget, listen
  * @param action `mount`: what is mounted there is unmounted first; a {@link Remount}: it gets other options; `none`: only files,
  *     enablement and ownership are put right
  * @param isManaged whether this resource has mounted there before
+ * @param seen what was found there
  * @returns what is there then
  */
 export async function applyMount(
     machine: Machine,
     wanted: MountTarget,
-    { action, isManaged, owner }: { action: "mount" | "none" | Remount; isManaged: boolean; owner: string },
+    {
+        action,
+        isManaged,
+        owner,
+        seen,
+    }: { action: "mount" | "none" | Remount; isManaged: boolean; owner: string; seen: MountFacts },
     listener: Listener,
 ): Promise<MountFacts> {
-    const { type, source, target, device, units, files } = wanted;
+    const { type, source, target, device, units, fstab } = wanted;
+    const { files, unwanted } = placedFiles(wanted, seen);
     const { helper } = typeFacts[type];
     const remount = typeof action === "object" ? action : undefined;
     const args = [
@@ -154,11 +175,12 @@ export async function applyMount(
         ...["units", units.mount, units.start, unitName(target, "automount"), homeName(target)],
         ...(helper === undefined ? [] : ["helper", helper.command, helper.package]),
         ...["own", wanted.owner ?? remount?.owner ?? "", wanted.mode ?? remount?.mode ?? ""],
-        ...[...units.files, ...files].flatMap(({ path, mode, content }) => [
+        ...["fstab", fstab.line],
+        ...files.flatMap(({ path, mode, content }) => [
             ...["put", path, mode],
             Buffer.from(content).toString("base64"),
         ]),
-        ...units.unwanted.flatMap((path) => ["drop", path]),
+        ...unwanted.flatMap((path) => ["drop", path]),
         ...["action", typeof action === "object" ? "remount" : action],
         ...(remount === undefined ? [] : ["remount", remount.options ?? "", remount.back ?? ""]),
         ...[
@@ -206,6 +228,7 @@ export async function removeMount(
             args: [
                 ...[owner, target, encodePath(target), mount, automount, homeName(target), force ?? "no"],
                 ...[mount, automount, `docker.service.d/mount-${mount}.conf`].map((name) => `${unitDirectory}/${name}`),
+                gatePath(target),
             ],
             timeout: 5 * 60_000,
             exclusive: exclusiveFor(owner, mountTiming.machineLock),
@@ -215,31 +238,49 @@ export async function removeMount(
     return [...new Set(facts.filter(({ key }) => key === "keeper").map(({ values }) => values[0] ?? ""))];
 }
 
-/** Refuses a machine on which we could not work, before anything is changed. */
-export function requireSystemd(facts: MountFacts, machine: string): void {
-    if (facts.systemd) return;
-    throw new FleetError({
-        code: "UNSUPPORTED_MACHINE",
-        machine,
-        step: "look at the mount",
-        message: `${facts.os || "this system"} is not run by systemd, whose units a Mount is made of.`,
-        cure: "Use a machine with systemd, or mount it in /etc/fstab yourself.",
-    });
+/**
+ * Refuses a machine on which we could not work, before anything is changed.
+ *
+ * @throws FleetError UNSUPPORTED_MACHINE
+ */
+export function requireInit({ init, os }: MountFacts, { units }: MountTarget, machine: string): void {
+    const refuse = (message: string, cure: string) =>
+        new FleetError({ code: "UNSUPPORTED_MACHINE", machine, step: "look at the mount", message, cure });
+    if (init === undefined) {
+        throw refuse(
+            `${os || "this system"} is run neither by systemd nor by OpenRC.`,
+            "Use a machine with one of them, or mount it in /etc/fstab yourself.",
+        );
+    }
+    if (init === "openrc" && units.start !== units.mount) {
+        throw refuse("automount: OpenRC has no mounts on first use.", "Leave automount out.");
+    }
+}
+
+/** Whether the machine's mounts are lines of /etc/fstab. */
+export function isOnFstab({ init }: MountFacts): boolean {
+    return init !== "systemd";
 }
 
 /** The files that have to be as they are wanted, and those that have to be absent. */
-export function wrongFiles({ units, files, kept }: MountTarget, facts: MountFacts): string[] {
-    const sums = [...units.files, ...files].map(({ path, content }) => ({
-        path,
-        sum: sha256(content),
-    }));
-    const wrong = [...sums, ...kept].filter(({ path, sum }) => facts.files.get(path) !== sum);
-    const left = units.unwanted.filter((path) => (facts.files.get(path) ?? "absent") !== "absent");
+export function wrongFiles(wanted: MountTarget, facts: MountFacts): string[] {
+    const { files, unwanted } = placedFiles(wanted, facts);
+    const sums = files.map(({ path, content }) => ({ path, sum: sha256(content) }));
+    const wrong = [...sums, ...wanted.kept].filter(({ path, sum }) => facts.files.get(path) !== sum);
+    const left = unwanted.filter((path) => (facts.files.get(path) ?? "absent") !== "absent");
     return [...wrong.map(({ path }) => path), ...left];
 }
 
-function pathsOf({ units, files, kept }: MountTarget): string[] {
-    return [...[...units.files, ...files, ...kept].map(({ path }) => path), ...units.unwanted];
+/** The files that a machine needs, and those that it must not have. */
+function placedFiles({ units, fstab, files }: MountTarget, facts: MountFacts): Pick<Units, "files" | "unwanted"> {
+    const own = isOnFstab(facts) ? fstab : units;
+    return { files: [...own.files, ...files], unwanted: own.unwanted };
+}
+
+/** All files of which it has to be known how they are, on whatever machine. */
+function pathsOf({ units, fstab, files, kept }: MountTarget): string[] {
+    const wanted = [...units.files, ...fstab.files, ...files, ...kept].map(({ path }) => path);
+    return [...wanted, ...units.unwanted, ...fstab.unwanted];
 }
 
 function homeName(target: string): string {
@@ -255,14 +296,15 @@ function readFacts({ facts }: Report): MountFacts {
     return {
         machineId: first("machine-id")?.[0] ?? "",
         os: first("os")?.[0] ?? "",
-        systemd: first("init")?.[0] === "systemd",
+        init: first("init")?.[0] as MountFacts["init"],
         target: first("target")?.[0] ?? "",
         owner: first("owner")?.[0],
         unfinished: first("unfinished") !== undefined,
         files: new Map(all("file").map(([path = "", sum = ""]) => [path, sum])),
         enablement: new Map(all("unit").map(([name = "", , , state = ""]) => [name, state])),
         device: first("device")?.[0],
-        unitOptions: all("options").map(([options = ""]) => options),
+        fstab: all("fstab").map(([line = ""]) => line),
+        optionsBefore: all("options").map(([list = ""]) => list.split(",").filter((option) => option !== "")),
         entries: parseMountinfo(
             all("mountinfo")
                 .map(([line]) => line)

@@ -3,12 +3,14 @@ import { FleetError } from "../errors";
 import {
     applyMount,
     homeOf,
+    isOnFstab,
     type MountFacts,
     type MountTarget,
     observeMount,
     removeMount,
-    requireSystemd,
+    requireInit,
 } from "../host/mount";
+import { fstabOf } from "../host/mount/fstab";
 import { type MountType, mountTypes, optionMistake } from "../host/mount/options";
 import { isChangedInPlace } from "../host/mount/remount";
 import { sourceMistake, targetMistake } from "../host/mount/source";
@@ -106,8 +108,8 @@ export interface MountInputs {
 
 /** What is known of a Mount beyond its arguments. */
 export interface MountState {
-    /** The systemd unit. */
-    unit: string;
+    /** The systemd unit; undefined on a machine without systemd. */
+    unit?: string;
     /** The other machine, where the source is one. */
     server?: ServerState;
     machineId: string;
@@ -142,7 +144,7 @@ export const mount = define<MountInputs, MountState>({
         const machine = await openMachine(inputs.connection, prior, context);
         let wanted = wantedOf(inputs, context.urn, prior?.server);
         let facts = await observeMount(machine, wanted, context);
-        requireSystemd(facts, machine.name);
+        requireInit(facts, wanted, machine.name);
         const isSame = isSameMachine(prior, facts.machineId, machine, context);
         const id = `${facts.machineId}:${inputs.target}`;
         const known = isSame ? prior?.server : undefined;
@@ -156,7 +158,12 @@ export const mount = define<MountInputs, MountState>({
             if (repair !== "none" || !isOurs || !isOwnedRight(inputs, facts)) {
                 const isManaged = isSame && prior !== undefined;
                 const action = repair === "mount" || !isOurs ? "mount" : (remount ?? "none");
-                facts = await applyMount(machine, wanted, { action, isManaged, owner: context.urn }, context);
+                facts = await applyMount(
+                    machine,
+                    wanted,
+                    { action, isManaged, owner: context.urn, seen: facts },
+                    context,
+                );
                 warnOf(machine, wanted, facts, context);
             }
         } catch (error) {
@@ -199,7 +206,7 @@ function foreseen(prior: MountInputs, news: MountInputs): string {
     const found = prior.mount;
     const isLost =
         found !== asWanted &&
-        !/^(?:mounted with|unit changed|not enabled|not guarded|guarded|Docker is down|changed:|a change was)/.test(
+        !/^(?:mounted with|unit changed|not in |line of |not enabled|not guarded|guarded|Docker is down|changed:|a change was)/.test(
             found,
         );
     if (isLost || place(prior) !== place(news)) return `unmount ${target} and mount it anew`;
@@ -287,6 +294,7 @@ function wantedOf(inputs: MountInputs, urn: string, server?: ServerState, keyFil
         if (keyFile === undefined) kept.push({ path: identity, sum: server?.keySum ?? "" });
         else files.push(keyFile);
     }
+    const wish = { type, source, target, options, fsType, automount, requiredByDocker, owner: urn };
     return {
         type,
         source,
@@ -294,7 +302,8 @@ function wantedOf(inputs: MountInputs, urn: string, server?: ServerState, keyFil
         target,
         options,
         fsType,
-        units: unitsOf({ type, source, target, options, fsType, automount, requiredByDocker, owner: urn }),
+        units: unitsOf(wish),
+        fstab: fstabOf(wish),
         files,
         kept,
         format,
@@ -368,7 +377,7 @@ function warnOf(machine: Machine, { target }: MountTarget, facts: MountFacts, co
         );
     }
     if (facts.dockerDown) {
-        context.warn(`${machine.name}: ${target} is mounted, and docker.service does not start all the same.`);
+        context.warn(`${machine.name}: ${target} is mounted, and Docker does not start all the same.`);
     }
 }
 
@@ -389,7 +398,7 @@ function stateOf(
     server: ServerState | undefined,
 ): MountState {
     return {
-        unit: units.start,
+        ...(isOnFstab(facts) ? {} : { unit: units.start }),
         ...(server === undefined ? {} : { server }),
         machineId: facts.machineId,
         hostKey: machine.hostKey,

@@ -159,9 +159,9 @@ export class Mount extends FleetResource {
     declare readonly connection: pulumi.Output<ConnectionArgs>;
     /** The `target` argument, passed through: for containers that are to come after the mount. */
     declare readonly target: pulumi.Output<string>;
-    /** The systemd unit, e.g. `srv-data.mount`. */
-    declare readonly unit: pulumi.Output<string>;
-    /** Content of /etc/machine-id: by it the machine is known under any address. */
+    /** The systemd unit, e.g. `srv-data.mount`; undefined on a machine without systemd. */
+    declare readonly unit: pulumi.Output<string | undefined>;
+    /** Content of /etc/machine-id: by it the machine is known under any address. Where there is none, made of its SSH host key. */
     declare readonly machineId: pulumi.Output<string>;
     /** The machine's public SSH key. */
     declare readonly hostKey: pulumi.Output<string>;

@@ -138,7 +138,7 @@ export class SshKey extends FleetResource {
     declare readonly knownHosts: pulumi.Output<string>;
     /** A Host block for `~/.ssh/config`, which expects the private key in `~/.ssh/<name>`. */
     declare readonly sshConfig: pulumi.Output<string>;
-    /** Content of /etc/machine-id. */
+    /** Content of /etc/machine-id. Where there is none, made of the machine's SSH host key. */
     declare readonly machineId: pulumi.Output<string>;
     /** The machine's public SSH key, e.g. `ssh-ed25519 AAAA…`. Seen first, it is kept and no other is accepted from then on. */
     declare readonly hostKey: pulumi.Output<string>;

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { Lab, type LabHost, type Release } from "../../lab";
+import { Lab, type LabHost, type Layer, type Release } from "../../lab";
 import { mount } from "../../src/provider/mount";
 import { type Connection, closeAllConnections } from "../../src/ssh";
 import { login } from "./docker-host";
@@ -16,9 +16,9 @@ export class MountResource extends DrivenResource {
 
 /** A lab host with Docker to mount on. */
 export class MountMachine {
-    static async open(release: Release): Promise<MountMachine> {
+    static async open(release: Release, layer: Layer = "docker"): Promise<MountMachine> {
         const lab = await Lab.open();
-        const host = await lab.up(lab.uniqueName(release), { release, layer: "docker" });
+        const host = await lab.up(lab.uniqueName(release), { release, layer });
         return new MountMachine(lab, host, await Shell.open(lab, host));
     }
 
@@ -52,7 +52,13 @@ export class MountMachine {
         await this.host.off();
         this.host = await this.lab.up(this.host.name);
         this.shell = await Shell.open(this.lab, this.host);
-        await until(() => this.shell.run("! systemctl is-system-running | grep -E 'initializing|starting'"));
+        await until(() =>
+            this.shell.run(
+                this.host.layer === "openrc"
+                    ? "! pgrep -x openrc"
+                    : "! systemctl is-system-running | grep -E 'initializing|starting'",
+            ),
+        );
     }
 
     async close(): Promise<void> {

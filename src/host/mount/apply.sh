@@ -10,6 +10,7 @@
 #   own OWNER MODE         of the root of what is mounted; either may be empty
 #   put PATH MODE CONTENT  a file, in base64
 #   drop PATH              no file
+#   fstab LINE             of a machine without systemd
 #   action none|remount|mount   mount: it is unmounted, if it is mounted, and mounted anew
 #   remount OPTIONS BACK   what mount -o gets for that, and what takes it back; empty: the kernel has nothing to change
 #   force no|lazy          lazy: what is in use is let go of
@@ -56,6 +57,7 @@ while [ $# -gt 0 ]; do
     helper) mount_helper=$2 mount_package=$3 && shift 3 ;;
     own) mount_owner=$2 mount_mode=$3 && shift 3 ;;
     put) mount_plan "$2" "$3" "$4" && shift 4 ;;
+    fstab) mount_line=$2 && shift 2 ;;
     drop) mount_plan "$2" && shift 2 ;;
     action) mount_action=$2 && shift 2 ;;
     remount) mount_options=$2 mount_back=$3 && shift 3 ;;
@@ -73,22 +75,21 @@ mount_content() { find "$mount_target" -mindepth 1 -maxdepth 1 2>/dev/null | hea
 
 # mount_check: refuses what would do harm, before anything is changed.
 mount_check() {
-    mount_real=$(realpath -m -- "$mount_target")
-    [ "$mount_real" = "$mount_target" ] ||
-        fail MOUNT_TARGET_UNUSABLE "$mount_target leads through a link; its real path is $mount_real"
+    mount_path=$(mount_real)
+    [ "$mount_path" = "$mount_target" ] ||
+        fail MOUNT_TARGET_UNUSABLE "$mount_target leads through a link; its real path is $mount_path"
     # What is mounted is not looked at: its server may not answer.
     mount_mounted || [ ! -e "$mount_target" ] || [ -d "$mount_target" ] || fail MOUNT_TARGET_UNUSABLE "$mount_target is no directory"
     if [ -e "$mount_home/owner" ] && [ "$(cat "$mount_home/owner")" != "$mount_urn" ]; then
         fail MOUNT_CONFLICT "$mount_target belongs to another resource already: $(cat "$mount_home/owner")"
     fi
-    if [ -r /etc/fstab ] && MOUNT_ESCAPED=$mount_escaped awk '$1 !~ /^#/ && $2 == ENVIRON["MOUNT_ESCAPED"] { found = 1 } END { exit !found }' /etc/fstab; then
-        fail MOUNT_CONFLICT "/etc/fstab mounts something at $mount_target"
-    fi
+    mount_by check
     [ -e "$mount_home/owner" ] || [ "$mount_managed" = yes ] || mount_check_new
     [ -z "$mount_owner" ] || chown -- "$mount_owner" "$mount_log" 2>/dev/null || fail MOUNT_FAILED "this machine does not know the owner $mount_owner"
     case $mount_type in
     bind) [ -d "$mount_source" ] || fail MOUNT_SOURCE_MISSING "there is no directory $mount_source on this machine" ;;
     block)
+        mount_by find_device
         [ -b "$mount_device" ] ||
             fail MOUNT_SOURCE_MISSING "there is no block device $mount_device; there are: $(one_line "$(lsblk -no PATH,SIZE,FSTYPE,LABEL,UUID 2>/dev/null | head -n 20)")"
         ;;
@@ -100,9 +101,7 @@ mount_check_new() {
     if mount_mounted; then
         fail MOUNT_CONFLICT "something is mounted at $mount_target already: $(mount_entries | tail -n 1 | sed 's/.* - //')"
     fi
-    for mount_path in "/etc/systemd/system/$mount_unit" "/etc/systemd/system/$mount_automount"; do
-        [ ! -e "$mount_path" ] || fail MOUNT_CONFLICT "$mount_path is there already, and not of this resource"
-    done
+    mount_by check_new
     if [ -n "$(mount_content)" ]; then
         fail MOUNT_TARGET_UNUSABLE "$mount_target is not empty: what is in it would be hidden by the mount"
     fi
@@ -152,12 +151,7 @@ mount_keep() {
         cp "$mount_file" "$mount_home/before/$mount_index.path"
         if [ -f "$mount_path" ]; then cp -p "$mount_path" "$mount_home/before/$mount_index.file" || fail REMOTE_COMMAND_FAILED "$mount_path cannot be kept"; fi
     done
-    # In the order in which they are started again: an automount does not start over what is mounted.
-    for mount_name in "$mount_automount" "$mount_unit"; do
-        # A mount without a unit file is active too.
-        if unit_active "$mount_name" && [ -f "/etc/systemd/system/$mount_name" ]; then printf '%s\n' "$mount_name" >>"$mount_home/before/active"; fi
-        case $(unit_property "$mount_name" UnitFileState) in enabled) printf '%s\n' "$mount_name" >>"$mount_home/before/enabled" ;; esac
-    done
+    mount_by keep
     if [ ! -e "$mount_home/owner" ]; then
         touch "$mount_home/before/new"
         printf '%s\n' "$mount_urn" >"$mount_home/owner.new" && mv "$mount_home/owner.new" "$mount_home/owner"
@@ -187,26 +181,18 @@ mount_undo() {
     mount_rest="everything is as it was before"
     # What was only to get other options is still mounted; what an older run has unmounted is not there to be remounted.
     if [ "$mount_action" = remount ] && [ -e "$mount_home/before/back" ]; then
-        mount_set "$(cat "$mount_home/before/back")" || mount_rest="its units are as they were before, and its old options could not be set again"
+        mount_set "$(cat "$mount_home/before/back")" || mount_rest="it is set up as it was before, and its old options could not be set again"
     else
         mount_release || :
     fi
-    mount_disable
+    mount_by unsettle
     if [ -e "$mount_home/before/guard" ]; then mount_guard_on || :; else mount_guard_off || :; fi
     mount_place "$mount_home/before" || :
-    mount_reload
-    if [ -e "$mount_home/before/enabled" ]; then
-        while IFS= read -r mount_name; do timeout 60 systemctl enable "$mount_name" >/dev/null 2>&1 || :; done <"$mount_home/before/enabled"
-    fi
-    if [ -e "$mount_home/before/active" ]; then
-        while IFS= read -r mount_name; do
-            timeout 60 systemctl start "$mount_name" >/dev/null 2>&1 || mount_rest="its units are as they were before, and what was mounted could not be mounted again"
-        done <"$mount_home/before/active"
-    fi
+    mount_by restore || mount_rest="it is set up as it was before, and what was mounted could not be mounted again"
     if [ -e "$mount_home/before/new" ]; then
         mount_unmake
         rm -rf "$mount_home"
-        rmdir "$MOUNT_RECORDS" "$(dirname "$MOUNT_RECORDS")" /etc/systemd/system/docker.service.d 2>/dev/null || :
+        rmdir "$MOUNT_RECORDS" "$(dirname "$MOUNT_RECORDS")" 2>/dev/null || :
     else
         rm -rf "$mount_home/before"
     fi
@@ -228,22 +214,13 @@ mount_make_point() {
     mkdir -p -- "$mount_target" 2>"$mount_log" || mount_undo MOUNT_TARGET_UNUSABLE "$mount_target cannot be made"
 }
 
-# mount_begin: starts the unit, and makes sure that it is mounted.
-mount_begin() {
-    phase "mounting $mount_target"
-    systemctl reset-failed "$mount_unit" "$mount_automount" 2>/dev/null || :
-    if ! timeout 90 systemctl start "$mount_start" >/dev/null 2>"$mount_log"; then return 1; fi
-    # The first use of an automount shows whether it can be mounted.
-    if [ "$mount_start" != "$mount_unit" ] && ! timeout 90 systemctl start "$mount_unit" >/dev/null 2>"$mount_log"; then return 1; fi
-    mount_mounted
-}
-
 # mount_set OPTIONS: gives them to what is mounted, which stays as it is otherwise.
 mount_set() {
     [ -n "$1" ] || return 0
     # No helper: it would mount once more in place of changing what is there.
     case $mount_type in bind | sshfs) set -- -i -o "$1" ;; *) set -- -o "$1" ;; esac
-    timeout -k 2 60 mount "$@" -- "$mount_target" 2>"$mount_log" >&2
+    # With a source, mount does not add the options that /etc/fstab has; the kernel does not read it.
+    timeout -k 2 60 mount "$@" -- none "$mount_target" 2>"$mount_log" >&2
 }
 
 # mount_change: the mount gets its new options without being unmounted.
@@ -272,34 +249,25 @@ mount_apply() {
     if [ "$mount_action" = mount ]; then
         mount_release || {
             # Nothing was changed yet, but the automount may have been stopped.
-            if [ -e "$mount_home/before/active" ]; then
-                while IFS= read -r mount_name; do timeout 60 systemctl start "$mount_name" >/dev/null 2>&1 || :; done <"$mount_home/before/active"
-            fi
+            mount_by resume || :
             if [ -e "$mount_home/before/new" ]; then rm -rf "$mount_home"; else rm -rf "$mount_home/before"; fi
             mount_busy "$(one_line "$(cat "$mount_log")")"
         }
         mount_hidden=$(mount_content)
         [ -z "$mount_hidden" ] || fact hidden "$(one_line "$mount_hidden")"
     fi
-    mount_place "$mount_stage" || mount_undo MOUNT_FAILED "the units could not be written"
+    mount_place "$mount_stage" || mount_undo MOUNT_FAILED "its files could not be written"
     mount_make_point
     if [ "$mount_guard" = yes ]; then
         mount_guard_on || mount_undo MOUNT_FAILED "the empty mount point $mount_target cannot be guarded: its file system refuses chattr +i"
     else
         mount_guard_off || mount_undo MOUNT_FAILED "the guard of the mount point $mount_target cannot be taken away"
     fi
-    mount_reload
-    case $(unit_property "$mount_start" UnitFileState) in
-    enabled) ;;
-    *)
-        mount_disable
-        timeout 60 systemctl enable "$mount_start" >/dev/null 2>"$mount_log" || mount_undo MOUNT_FAILED "systemctl enable $mount_start failed"
-        ;;
-    esac
+    mount_by settle || mount_undo MOUNT_FAILED "it could not be set up to be mounted at each boot"
     [ "$mount_action" != remount ] || mount_change
-    if [ "$mount_action" = mount ] && ! mount_begin; then
-        unit_words "$mount_unit" "$mount_log"
-        mount_undo MOUNT_FAILED "$mount_source cannot be mounted at $mount_target"
+    if [ "$mount_action" = mount ]; then
+        phase "mounting $mount_target"
+        mount_by begin || mount_undo MOUNT_FAILED "$mount_source cannot be mounted at $mount_target"
     fi
     case $mount_action in
     mount) mount_strangers ;;
@@ -312,12 +280,7 @@ mount_apply() {
         chmod -- "$mount_mode" "$mount_target" 2>"$mount_log" || mount_undo MOUNT_FAILED "chmod $mount_mode $mount_target failed"
     fi
     rm -rf "$mount_home/before"
-    # Docker did not start while the mount was missing; now it can.
-    if [ "$mount_docker" = yes ] && [ "$(unit_property docker.service AssertResult)" = no ] && ! unit_active docker.service; then
-        phase "starting docker.service, which has waited for the mount"
-        systemctl reset-failed docker.service docker.socket 2>/dev/null || :
-        timeout 120 systemctl start docker.service >/dev/null 2>&1 || fact docker-down yes
-    fi
+    if [ "$mount_docker" = yes ]; then mount_by docker_begin || fact docker-down yes; fi
 }
 
 mount_check

@@ -7,6 +7,15 @@ MOUNT_RECORDS=/var/lib/pulumi-docker-fleet/mounts
 # How long a file system may take to answer, in tenths of a second.
 MOUNT_PATIENCE=50
 
+# What looks after the mounts of this machine. units.sh and fstab.sh have the same functions, each for one of them; what is called
+# by mount_by there is units_NAME or fstab_NAME.
+if [ -d /run/systemd/system ]; then mount_way=units; else mount_way=fstab; fi
+mount_by() {
+    mount_verb=$1
+    shift
+    "${mount_way}_$mount_verb" "$@"
+}
+
 # mount_home_of NAME: our directory of a mount.
 mount_home_of() { printf '%s/%s' "$MOUNT_RECORDS" "$1"; }
 
@@ -63,17 +72,21 @@ mount_probe() {
     rm -rf "$mount_notes"
 }
 
-# mount_options_of UNIT: a fact about the options that it mounts with; none where there is no unit.
-mount_options_of() { if [ -f "$1" ]; then fact options "$(sed -n 's/^Options=//p' "$1")"; fi; }
-
-# mount_docker_waits: Docker needs this mount, and did not start when it was last told to, as a mount was missing or silent.
-mount_docker_waits() {
-    [ -f "/etc/systemd/system/docker.service.d/mount-$mount_unit.conf" ] || return 1
-    case " $(timeout 20 systemctl show -p ActiveState,AssertResult,AssertTimestampMonotonic docker.service 2>/dev/null | sort | tr '\n' ' ')" in
-    *' AssertTimestampMonotonic=0 '*) return 1 ;;
-    *' ActiveState=inactive AssertResult=no '*) ;;
-    *) return 1 ;;
-    esac
+# mount_real: $mount_target with links resolved, as far as it is there. The kernel's table holds real paths: what is mounted is not
+# asked, which would wait for a dead server.
+mount_real() {
+    mount_rest=
+    mount_path=$mount_target
+    if [ -n "$(mount_entries)" ]; then
+        printf '%s' "$mount_target"
+        return
+    fi
+    while [ ! -d "$mount_path" ] && [ ! -L "$mount_path" ]; do
+        mount_rest=/$(basename -- "$mount_path")$mount_rest
+        mount_path=$(dirname -- "$mount_path")
+    done
+    mount_path=$(readlink -f -- "$mount_path")
+    printf '%s' "${mount_path%/}$mount_rest"
 }
 
 # mount_facts GUARD FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
@@ -81,18 +94,12 @@ mount_docker_waits() {
 mount_facts() {
     mount_guard_facts "$1"
     shift
-    fact target "$(realpath -m -- "$mount_target")"
+    fact target "$(mount_real)"
     if [ -e "$mount_home/owner" ]; then fact owner "$(cat "$mount_home/owner")"; fi
     if [ -d "$mount_home/before" ]; then fact unfinished yes; fi
     for mount_path in "$@"; do fact file "$mount_path" "$(mount_sum "$mount_path")"; done
-    if [ -d /run/systemd/system ]; then unit_facts "$mount_unit" "$mount_start"; fi
-    if mount_docker_waits; then fact docker-waits yes; fi
-    if [ -d "$mount_home/before" ]; then
-        for mount_file in "$mount_home/before"/*.path; do
-            if [ "$(cat "$mount_file" 2>/dev/null)" = "/etc/systemd/system/$mount_unit" ]; then mount_options_of "${mount_file%.path}.file"; fi
-        done
-    fi
-    mount_options_of "/etc/systemd/system/$mount_unit"
+    mount_by facts
+    mount_by find_device
     if [ -n "$mount_device" ]; then fact device "$(readlink -f -- "$mount_device")"; fi
     mount_entries | while IFS= read -r mount_line; do fact mountinfo "$mount_line"; done
     if mount_mounted; then mount_probe; fi
@@ -112,21 +119,15 @@ mount_unmount() {
     timeout -k 2 30 umount -l -- "$mount_target" 2>"$mount_log"
 }
 
-# mount_stop UNIT: as far as nobody uses what it has mounted.
-mount_stop() { timeout 60 systemctl stop "$1" >/dev/null 2>"$mount_log" || :; }
-
 # mount_release: unmounts everything from the mount point.
 mount_release() {
-    # First what is there now: stopping an automount would take it from those who use it, as umount -l does.
     mount_rounds=$(mount_entries | grep -vc ' - autofs ')
-    mount_stop "$mount_unit"
+    mount_by stop_mount
     while mount_mounted && [ "$mount_rounds" -gt 0 ]; do
         mount_unmount || return 1
         mount_rounds=$((mount_rounds - 1))
     done
-    # The automount before the rest: it would mount again at once.
-    mount_stop "$mount_automount"
-    mount_stop "$mount_unit"
+    mount_by stop_rest
     mount_rounds=0
     while mount_mounted && [ "$mount_rounds" -lt 10 ]; do
         mount_unmount || return 1
@@ -153,16 +154,6 @@ mount_is_forlorn() {
     case $(mount_entries | tail -n 1) in *' - fuse.sshfs '* | *' - nfs '* | *' - nfs4 '* | *' - cifs '* | *' - smb3 '*) ;; *) return 1 ;; esac
     [ -z "$(mount_holders)" ]
 }
-
-# mount_disable: neither unit is started at boot.
-mount_disable() {
-    for mount_name in "$mount_unit" "$mount_automount"; do
-        timeout 60 systemctl disable "$mount_name" >/dev/null 2>&1 || :
-    done
-}
-
-# mount_reload: systemd reads the units again.
-mount_reload() { timeout 60 systemctl daemon-reload >/dev/null 2>&1 || :; }
 
 # mount_unmake: the directories that we made, as far as they are empty.
 mount_unmake() {

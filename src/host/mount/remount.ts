@@ -120,14 +120,6 @@ export function isChangedInPlace(
     return changeParameters(type, fsType ?? "", [effectiveOptions(type, before)], wanted) !== undefined;
 }
 
-/** The options of a unit's line `Options=`. */
-export function optionsOfUnit(line: string): string[] {
-    return line
-        .replaceAll("%%", "%")
-        .split(",")
-        .filter((option) => option !== "");
-}
-
 function changeParameters(
     type: MountType,
     fsType: string,

@@ -16,14 +16,11 @@ trap 'rm -f "$mount_log"' EXIT
 phase "unmounting $mount_target"
 mount_keepers
 mount_release || {
-    timeout 60 systemctl start "$mount_automount" >/dev/null 2>&1 || :
+    mount_by busy
     mount_busy "$(one_line "$(cat "$mount_log")")"
 }
-mount_disable
-rm -f "$@"
-mount_reload
-systemctl reset-failed "$mount_unit" "$mount_automount" 2>/dev/null || :
+mount_by remove "$@"
 mount_guard_off || fail MOUNT_FAILED "$mount_target is unmounted, and its guard cannot be taken away (chattr -i)" "$mount_log"
 mount_unmake
 rm -rf "$mount_home"
-rmdir "$MOUNT_RECORDS" "$(dirname "$MOUNT_RECORDS")" /etc/systemd/system/docker.service.d 2>/dev/null || :
+rmdir "$MOUNT_RECORDS" "$(dirname "$MOUNT_RECORDS")" 2>/dev/null || :

@@ -1,7 +1,7 @@
-import { type MountFacts, type MountTarget, wrongFiles } from "../mount";
+import { isOnFstab, type MountFacts, type MountTarget, wrongFiles } from "../mount";
 import type { MountEntry } from "./mountinfo";
 import { effectiveOptions, typeFacts } from "./options";
-import { optionsOfUnit, type Remount, remountOf } from "./remount";
+import { type Remount, remountOf } from "./remount";
 
 /** The state of a mount that is as it should be. */
 export const asWanted = "mounted";
@@ -26,7 +26,8 @@ const visible: Record<string, string> = { ro: "rw", nosuid: "suid", nodev: "dev"
 export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
     const stack = facts.entries.filter(({ type }) => type !== "autofs");
     const top = stack.at(-1);
-    const waits = top === undefined && facts.entries.length > 0 && wanted.units.start !== wanted.units.mount;
+    const isAutomount = !isOnFstab(facts) && wanted.units.start !== wanted.units.mount;
+    const waits = top === undefined && facts.entries.length > 0 && isAutomount;
     if (top === undefined && !waits) return { word: "not mounted", repair: "mount" };
     if (stack.length > 1) return { word: `mounted ${stack.length} times over each other`, repair: "mount" };
     if (top !== undefined) {
@@ -42,9 +43,12 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
     const anew: Pick<MountFinding, "repair" | "remount"> =
         top === undefined || isAutomountWrong ? { repair: "mount" } : optionsRepair(wanted, facts, top);
     if (files.some((path) => path.endsWith(unit))) return { word: "unit changed", ...anew };
+    if (isOnFstab(facts) && facts.fstab.join("\n") !== wanted.fstab.line) {
+        return { word: facts.fstab.length === 0 ? "not in /etc/fstab" : "line of /etc/fstab changed", ...anew };
+    }
     if (isAutomountWrong) return { word: "automount changed", repair: "mount" };
     // It is mounted, but would not be on first use after that.
-    if (wanted.units.start !== wanted.units.mount && !facts.entries.some(({ type }) => type === "autofs")) {
+    if (isAutomount && !facts.entries.some(({ type }) => type === "autofs")) {
         return { word: "automount not running", repair: "mount" };
     }
     if (top !== undefined) {
@@ -61,8 +65,10 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
     if (files.length > 0) return { word: `changed: ${files.join(", ")}`, repair: "files" };
     if (wanted.guard && facts.guard?.isOn !== true) return { word: "not guarded", repair: "files" };
     if (!wanted.guard && facts.guard?.isOurs === true) return { word: "guarded", repair: "files" };
-    const enablement = facts.enablement.get(wanted.units.start);
-    if (enablement !== "enabled") return { word: "not enabled", repair: "files" };
+    const starter = isOnFstab(facts) ? wanted.fstab.service : wanted.units.start;
+    if (starter !== undefined && facts.enablement.get(starter) !== "enabled") {
+        return { word: "not enabled", repair: "files" };
+    }
     if (facts.unfinished) {
         return { word: "a change was interrupted", ...(anew.repair === "remount" ? anew : { repair: "files" }) };
     }
@@ -76,7 +82,7 @@ function optionsRepair(
     facts: MountFacts,
     top: MountEntry,
 ): Pick<MountFinding, "repair" | "remount"> {
-    const remount = remountOf(type, top, facts.unitOptions.map(optionsOfUnit), options);
+    const remount = remountOf(type, top, facts.optionsBefore, options);
     if (remount === undefined) return { repair: "mount" };
     const isNothing = [remount.options, remount.owner, remount.mode].every((part) => part === undefined);
     return isNothing ? { repair: "files" } : { repair: "remount", remount };

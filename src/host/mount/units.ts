@@ -107,17 +107,28 @@ function dockerDropIn({ target, owner }: UnitWish, start: string): string[] {
     ];
 }
 
-function typeLine({ type, fsType }: UnitWish): string[] {
-    if (type === "bind") return ["Type=none"];
-    if (type === "block") return fsType === undefined ? [] : [`Type=${fsType}`];
-    return [`Type=${type === "sshfs" ? "fuse.sshfs" : type}`];
+/** The type as mount(8) names it; undefined where the kernel finds it out. */
+export function mountTypeName({ type, fsType }: UnitWish): string | undefined {
+    if (type === "bind") return "none";
+    if (type === "block") return fsType;
+    return type === "sshfs" ? "fuse.sshfs" : type;
 }
 
-function optionsLine({ type, options }: UnitWish): string[] {
+/** All options that mount(8) gets. */
+export function mountOptions({ type, options }: UnitWish): string[] {
     const all = effectiveOptions(type, options);
     const isBind = type === "bind" && !all.includes("rbind");
-    const list = isBind && !all.includes("bind") ? ["bind", ...all] : all;
-    return list.length === 0 ? [] : [`Options=${escapeValue(list.join(","))}`];
+    return isBind && !all.includes("bind") ? ["bind", ...all] : all;
+}
+
+function typeLine(wish: UnitWish): string[] {
+    const name = mountTypeName(wish);
+    return name === undefined ? [] : [`Type=${name}`];
+}
+
+function optionsLine(wish: UnitWish): string[] {
+    const options = mountOptions(wish);
+    return options.length === 0 ? [] : [`Options=${escapeValue(options.join(","))}`];
 }
 
 /** A value as systemd takes it literally. */

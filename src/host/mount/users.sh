@@ -91,7 +91,7 @@ mount_busy() {
 # mount_containers: the running containers that were given the mount point, something in it or a directory around it: name,
 # process, where it is in the container, and true where it may be written to.
 mount_containers() {
-    command -v docker >/dev/null 2>&1 && unit_active docker.service || return 0
+    command -v docker >/dev/null 2>&1 && mount_by docker_active || return 0
     mount_ids=$(mount_docker_call ps -q --no-trunc) || return 0
     [ -n "$mount_ids" ] || return 0
     # shellcheck disable=SC2086,SC2016 # ids, one word each; docker's own variables
