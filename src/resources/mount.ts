@@ -95,7 +95,7 @@ export interface MountArgs {
     mode?: pulumi.Input<string>;
     /**
      * Mount on first use, at boot and whenever it has been unmounted. A use while the server is away fails, and the next one
-     * tries again.
+     * tries again. Needs systemd.
      *
      * Default: `false`: mounted at boot
      */
@@ -128,11 +128,12 @@ export interface MountArgs {
 }
 
 /**
- * Storage that is mounted on a machine, now and after each boot, by a systemd unit of its own.
+ * Storage that is mounted on a machine, now and after each boot, by a systemd unit of its own; on a machine with OpenRC by a line of
+ * /etc/fstab.
  *
  * What is wrong with the arguments shows in the preview. Options change while it stays mounted, where the kernel can. A change is in place as a whole, or everything is as it was and the
  * error holds the words of mount. A refresh never waits for a server that does not answer, and finds a mount that is missing,
- * comes from elsewhere, is stacked or dead, and a unit that was edited or disabled; the next `pulumi up` repairs it. When the
+ * comes from elsewhere, is stacked or dead, and a unit or line that was edited or disabled; the next `pulumi up` repairs it. When the
  * resource is deleted it is unmounted; what is on it stays.
  *
  * Errors: MOUNT_BUSY, MOUNT_CONFLICT, MOUNT_FAILED, MOUNT_FORMAT_REFUSED, MOUNT_SERVER_SILENT, MOUNT_SOURCE_MISSING,
