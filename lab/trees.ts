@@ -17,10 +17,10 @@ export type Release = (typeof releases)[number];
  */
 export const layers = {
     docker: ["docker.io"],
-    /** Docker, and OpenRC in place of systemd; see openrc.sh. */
+    /** Docker, and OpenRC in place of systemd; see openrc.sh. BusyBox only lies there. */
     openrc: [
         ...["--allow-remove-essential", "openrc", "sysvinit-core", "insserv", "systemd-sysv-", "libpam-systemd-"],
-        "docker.io",
+        ...["docker.io", "busybox"],
     ],
     // Package managers of other families, the tools that make their repositories, and what is offered there.
     managers: ["dnf", "zypper", "rpm", "createrepo-c", "pacman-package-manager", "libarchive-tools", "sshfs"],
@@ -28,10 +28,15 @@ export const layers = {
 } as const;
 export type Layer = keyof typeof layers;
 
-/** Trees of another recipe than today's are not taken for today's. */
 const recipe = ["base.sh", "layer.sh"].map((name) => readFileSync(join(__dirname, name), "utf8")).join();
-const stamp = createHash("sha256").update(recipe).digest("hex").slice(0, 8);
 const treesDirectory = join(cacheDirectory, "trees");
+
+/** The directory of a tree. One of another recipe than today's is not taken for today's. */
+function treeOf(release: Release, layer?: Layer): string {
+    const text = layer === undefined ? recipe : [recipe, ...layers[layer]].join();
+    const stamp = createHash("sha256").update(text).digest("hex").slice(0, 8);
+    return join(treesDirectory, [release, ...(layer === undefined ? [] : [layer]), stamp].join("-"));
+}
 
 /**
  * The directories a host's disk is laid over, topmost first; built when they are not there yet, which is told on stderr.
@@ -39,14 +44,14 @@ const treesDirectory = join(cacheDirectory, "trees");
  * @throws Error with the last lines of the build log when a build fails.
  */
 export async function prepareTree(release: Release, layer?: Layer): Promise<string[]> {
-    const base = join(treesDirectory, `${release}-${stamp}`);
+    const base = treeOf(release);
     if (!existsSync(base)) {
         const mirror = findMirror()!;
         const what = `the ${release} base tree (once, about 2 minutes)`;
         await build(what, "base.sh", base, [release, base, mirror.main, mirror.security, mirror.proxy]);
     }
     if (!layer) return [base];
-    const upper = join(treesDirectory, `${release}-${layer}-${stamp}`);
+    const upper = treeOf(release, layer);
     if (!existsSync(upper)) {
         const what = `the ${layer} layer of ${release} (once, about half a minute)`;
         await build(what, "layer.sh", upper, [base, upper, ...layers[layer]]);
@@ -96,10 +101,12 @@ function tail(file: string, lines: number): string {
 
 /** Drops complete trees of earlier recipes that no host lies on. */
 function removeOldTrees(): void {
-    const used = new Set(listRecords().flatMap((record) => record.lower));
+    const names = Object.keys(layers) as Layer[];
+    const today = releases.flatMap((release) => [treeOf(release), ...names.map((layer) => treeOf(release, layer))]);
+    const used = new Set([...today, ...listRecords().flatMap((record) => record.lower)]);
     for (const name of readdirSync(treesDirectory)) {
         const path = join(treesDirectory, name);
-        if (/^[a-z-]+-[0-9a-f]{8}$/.test(name) && !name.endsWith(stamp) && !used.has(path)) {
+        if (/^[a-z0-9-]+-[0-9a-f]{8}$/.test(name) && !used.has(path)) {
             rmSync(path, { recursive: true, force: true });
             rmSync(`${path}.lock`, { force: true });
         }

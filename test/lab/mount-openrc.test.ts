@@ -1,9 +1,14 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
 import { Disk, MountMachine, type MountResource, until } from "../support/mount";
 import { Shell } from "../support/shell";
 
-describeLab("a Mount on a machine with OpenRC", () => {
+/** FLEET_RELEASES=all: with Debian's own tools, too. */
+const tools = process.env.FLEET_RELEASES === "all" ? ["BusyBox", "Debian's tools"] : ["BusyBox"];
+
+describeLab.each(tools)("a Mount on a machine with OpenRC and %s", (kind) => {
     let at: MountMachine;
     /** As somebody has left it: without a line feed at its end. */
     const original = "# mine\n\nproc\t/proc  proc defaults 0 0 \nnone /mnt/a\\040b tmpfs noauto,size=1m";
@@ -20,6 +25,12 @@ describeLab("a Mount on a machine with OpenRC", () => {
     beforeAll(async () => {
         at = await MountMachine.open("trixie", "openrc");
         await at.host.exec("cat >/etc/fstab", { input: original });
+        if (kind === "BusyBox") {
+            await at.host.exec("sh", { input: readFileSync(join(__dirname, "../support/busybox.sh"), "utf8") });
+            expect(await at.shell.run("for tool in sh mount awk; do readlink -f $(command -v $tool); done")).toBe(
+                "/usr/bin/busybox\n".repeat(3).trim(),
+            );
+        }
     });
 
     afterAll(() => at?.close());
@@ -39,6 +50,24 @@ describeLab("a Mount on a machine with OpenRC", () => {
         expect(await traces()).toBe("");
     });
 
+    it("of a directory is read-only if that is asked for, or refused", async () => {
+        await at.shell.run("mkdir -p /opt/only; touch /opt/only/file");
+        const only = at.resource("only", { type: "bind", source: "/opt/only", target: "/srv/only", options: ["ro"] });
+        if (kind === "BusyBox") {
+            // Its mount would make it writable.
+            await expect(only.up()).rejects.toThrow(/\[UNSUPPORTED_MACHINE\].*BusyBox.*bind,ro/);
+            expect(await at.shell.run("ls -A /srv")).toBe("");
+        } else {
+            await only.up();
+            await expect(at.shell.run("ls /srv/only/file; touch /srv/only/new")).rejects.toThrow(/Read-only/);
+            await only.up({ options: [] });
+            await at.shell.run("touch /srv/only/new");
+            await only.destroy();
+        }
+        expect(await fstab()).toBe(original);
+        expect(await traces()).toBe("");
+    });
+
     describe("of memory", () => {
         const target = "/srv/a b/%m-ä";
         const line = "tmpfs /srv/a\\040b/%m-ä tmpfs nosuid,nodev,size=8m 0 0";
@@ -50,8 +79,8 @@ describeLab("a Mount on a machine with OpenRC", () => {
         it("is one line of /etc/fstab, and mounted", async () => {
             await memory.up({ owner: "daemon:1", mode: "0750", guard: true });
             expect(await at.top(target)).toMatch(/^tmpfs +tmpfs$/);
-            expect(await at.shell.run(`stat -c '%U %G %a' '${target}'; df -m --output=size '${target}'`)).toMatch(
-                /^daemon daemon 750\n[\s\S]* 8$/,
+            expect(await at.shell.run(`stat -c '%U %G %a' '${target}'; findmnt -no OPTIONS '${target}'`)).toMatch(
+                /^daemon daemon 750\n.*size=8192k/,
             );
             expect(await fstab()).toBe(`${original}\n${line}`);
             expect(await at.shell.run(`findmnt --fstab -no OPTIONS '${target}'`)).toBe("nosuid,nodev,size=8m");
@@ -206,7 +235,10 @@ describeLab("a Mount on a machine with OpenRC", () => {
         const volume = at.resource("disk", { type: "block", source: disk.path, format: "ext4", target: "/srv/disk" });
         await volume.up();
         await at.shell.run("echo kept >/srv/disk/file; ! ls /dev/disk");
-        const uuid = await at.shell.run(`blkid -p -o value -s UUID ${disk.path}`);
+        await at.shell.run("umount /srv/disk");
+        await volume.drift();
+        await volume.up();
+        const uuid = await at.shell.run(`blkid ${disk.path} | sed 's/.* UUID="\\([^"]*\\)".*/\\1/'`);
         expect(await volume.up({ source: `UUID=${uuid}`, format: undefined, fsType: "ext4" })).toBe("update");
         expect(await at.shell.run("cat /srv/disk/file")).toBe("kept");
         expect(await volume.drift()).toEqual({});

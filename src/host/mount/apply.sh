@@ -112,9 +112,11 @@ mount_install() { command -v "$1" >/dev/null 2>&1 || package_install "$1" "$2" "
 
 # mount_signature: what is on the device: the name of a file system or the like; nothing for an empty one.
 mount_signature() {
-    blkid -p -o value -s TYPE "$mount_device" 2>/dev/null || :
-    blkid -p -o value -s PTTYPE "$mount_device" 2>/dev/null || :
-    wipefs -n --noheadings -o TYPE "$mount_device" 2>/dev/null || :
+    {
+        blkid -p -o value -s TYPE "$mount_device" 2>/dev/null || :
+        blkid -p -o value -s PTTYPE "$mount_device" 2>/dev/null || :
+        wipefs -n --noheadings -O TYPE "$mount_device" 2>/dev/null || :
+    } | MOUNT_DEVICE=$mount_device: awk 'index($0, ENVIRON["MOUNT_DEVICE"]) != 1' # BusyBox's blkid says everything, in a line that begins so
 }
 
 # mount_make_system: an empty device gets its file system. Empty means: no signature of anything, not a byte in the first MiB.
@@ -286,6 +288,7 @@ mount_apply() {
 mount_check
 [ -z "$mount_helper" ] || mount_install "$mount_helper" "$mount_package"
 [ "$mount_guard" != yes ] || mount_install chattr "e2fsprogs apk=e2fsprogs-extra"
+mount_by tools
 mount_make_system
 mount_keep
 mount_apply

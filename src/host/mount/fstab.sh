@@ -124,6 +124,18 @@ fstab_check_new() {
     [ -z "$(fstab_entries)" ] || fail MOUNT_CONFLICT "/etc/fstab mounts something at $mount_target"
 }
 
+# fstab_tools: BusyBox's mount makes bind mounts that can be written to, whatever their options are, and says nothing. So a mount
+# of util-linux is wanted where there are any.
+fstab_tools() {
+    mount_words=$(printf '%s\n' "$mount_line" | cut -d ' ' -f 4)
+    case $mount_type:$mount_words in bind:bind | bind:rbind) return 0 ;; bind:*) ;; *) return 0 ;; esac
+    fstab_is_busybox || return 0
+    package_install mount "util-linux apk=mount" "$mount_wait" "$mount_log"
+    ! fstab_is_busybox || fail UNSUPPORTED_MACHINE "the mount of this machine is BusyBox's, which ignores the options $mount_words of a bind mount"
+}
+
+fstab_is_busybox() { case $(readlink -f "$(command -v mount)") in */busybox) ;; *) return 1 ;; esac }
+
 # fstab_keep: remembers in before/ the line, and whether it is mounted.
 fstab_keep() {
     fstab_entries >"$mount_home/before/fstab"

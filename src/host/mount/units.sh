@@ -37,6 +37,7 @@ units_facts() {
 }
 
 units_find_device() { :; }
+units_tools() { :; }
 
 # units_check: refuses what would do harm.
 units_check() {
