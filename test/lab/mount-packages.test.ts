@@ -6,7 +6,7 @@ import { mountTiming } from "../../src/host/mount";
 import { closeAllConnections } from "../../src/ssh";
 import { login } from "../support/docker-host";
 import { describeLab } from "../support/levels";
-import { giveKey, MountResource } from "../support/mount";
+import { Disk, giveKey, MountResource } from "../support/mount";
 import { Shell } from "../support/shell";
 
 interface Manager {
@@ -18,6 +18,8 @@ interface Manager {
     spoilt: RegExp;
     /** What a person does so that it knows what is offered; most managers find out by themselves. */
     sync?: string;
+    /** The file of its lock, where that stays behind when it is killed. */
+    leftover?: string;
     /** Others that hold its lock until they are released, by the name of their process. */
     holders: Record<string, string>;
     /** Says the package's name where it is installed. */
@@ -51,6 +53,7 @@ const pacman: Manager = {
     lacks: /PACKAGE_NOT_AVAILABLE.*offer no sshfs.*pacman -Syu/,
     spoilt: /PACKAGE_NOT_AVAILABLE.*offer no sshfs.*pacman -Syu/,
     sync: "pacman -Sy",
+    leftover: "/var/lib/pacman/db.lck",
     holders: { pacman: "sh /root/managers.sh ask pacman -S sshfs" },
     query: "pacman -Qq sshfs",
     remove: "pacman -R --noconfirm sshfs",
@@ -91,9 +94,10 @@ describeLab.each(kinds)("a Mount on a machine of another family (%s, %s)", (rele
         shell?.close();
         await closeAllConnections();
         await lab?.close();
+        if (host !== undefined) Disk.detachAll(host);
     });
 
-    describe.each(managers)("with $name", ({ family, lacks, spoilt, sync, holders, query, remove }) => {
+    describe.each(managers)("with $name", ({ family, lacks, spoilt, sync, leftover, holders, query, remove }) => {
         const create = () =>
             new MountResource("data", {
                 connection: login(lab, host),
@@ -118,7 +122,9 @@ describeLab.each(kinds)("a Mount on a machine of another family (%s, %s)", (rele
             ).toBe("");
         };
 
-        it("says where its client could come from when no repository has it, and changes nothing", async () => {
+        it("says where its client could come from when no repository is known to have it, and changes nothing", async () => {
+            // What only a person's sync would find, as it should stay: one package of a newer database is a partial upgrade.
+            if (sync !== undefined) await run("offer");
             await expect(create().up()).rejects.toThrow(lacks);
             await untouched();
         });
@@ -138,11 +144,24 @@ describeLab.each(kinds)("a Mount on a machine of another family (%s, %s)", (rele
                 await run(`hold ${command}`);
                 mountTiming.packageLock = 1_000;
                 await expect(create().up()).rejects.toThrow(
-                    new RegExp(`PACKAGE_MANAGER_LOCKED.*for 1 s by another process \\(process \\d+ \\(${holder}\\)\\)`),
+                    new RegExp(
+                        `PACKAGE_MANAGER_LOCKED.*lock was not free within 1 s: held by process \\d+ \\(${holder}\\)`,
+                    ),
                 );
                 await untouched();
             },
         );
+
+        if (leftover !== undefined) {
+            it("says of a lock that was left behind that nobody has it", async () => {
+                await run("release");
+                await shell.run(`touch ${leftover}`);
+                mountTiming.packageLock = 1_000;
+                await expect(create().up()).rejects.toThrow(/PACKAGE_MANAGER_LOCKED.*nobody has its file open/);
+                await shell.run(`rm ${leftover}`);
+                await run(`hold ${Object.values(holders)[0]}`);
+            });
+        }
 
         it("waits for them, installs the client, and mounts", async () => {
             const mount = create();
@@ -156,5 +175,20 @@ describeLab.each(kinds)("a Mount on a machine of another family (%s, %s)", (rele
             expect(await mount.drift()).toEqual({});
             await mount.destroy();
         });
+    });
+
+    it("formats no disk without the program that tells what is on it", async () => {
+        const disk = await Disk.add(shell, "empty");
+        await shell.run("mv $(command -v wipefs) /opt/aside/wipefs");
+        const mount = new MountResource("disk", {
+            connection: login(lab, host),
+            type: "block",
+            source: disk.path,
+            format: "ext4",
+            target: "/srv/disk",
+        });
+        await expect(mount.up()).rejects.toThrow(/PACKAGE_NOT_AVAILABLE.*util-linux/);
+        await shell.run(`cmp -n 33554432 ${disk.path} /dev/zero`);
+        expect(await shell.ask("ls -d /srv/disk /var/lib/pulumi-docker-fleet")).toBe("");
     });
 });

@@ -75,26 +75,26 @@ package_retry() {
         package_code=$?
         "${package_by}_locked" || return "$package_code"
         [ "$(date +%s)" -lt "$package_deadline" ] ||
-            fail PACKAGE_MANAGER_LOCKED "$package_by was locked for $package_wait s by another process ($(package_holder))" "$package_log"
-        [ -n "$package_told" ] || phase "waiting for another package manager to finish ($(package_holder))"
+            fail PACKAGE_MANAGER_LOCKED "$package_by's lock was not free within $package_wait s: $(package_holder)" "$package_log"
+        [ -n "$package_told" ] || phase "waiting for $package_by's lock: $(package_holder)"
         package_told=yes
         sleep 2
     done
 }
 
-# package_holder: "process 4711 (dnf)": who holds the lock, by the manager's own words, or by who has its file open.
+# package_holder: "held by process 4711 (dnf)": who holds the lock, by the manager's own words, or by who has its file open.
 package_holder() {
     package_words=$(sed -nE 's/.*with pid ([0-9]+ \([^)]*\)).*/\1/p' "$package_log" | head -n 1)
     if [ -n "$package_words" ]; then
-        printf 'process %s' "$package_words"
+        printf 'held by process %s' "$package_words"
         return
     fi
     package_pid=$(sed -nE "s/.*locked by ([0-9]+).*/\\1/p; s/^([0-9]+)$tab.*/\\1/p" "$package_log" | head -n 1)
     [ -n "$package_pid" ] || package_pid=$(package_lock_user)
     if [ -n "$package_pid" ]; then
-        printf 'process %s (%s)' "$package_pid" "$(cat "/proc/$package_pid/comm" 2>/dev/null)"
+        printf 'held by process %s (%s)' "$package_pid" "$(cat "/proc/$package_pid/comm" 2>/dev/null)"
     else
-        printf 'nobody has its file open; it may be left of one that was killed'
+        printf 'nobody has its file open, so it may be left of a run that was killed'
     fi
 }
 
