@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { describeLab } from "../support/levels";
 import { MountMachine } from "../support/mount";
 import { PulumiProject } from "../support/pulumi";
@@ -62,5 +63,37 @@ describeLab("a Mount through the real CLI", () => {
         await project.destroy();
         expect(await at.shell.ask("grep /srv/ /proc/self/mountinfo; ls /srv")).toBe("");
         expect(await at.traces()).toBe("");
+    });
+
+    it("comes about by the program in examples/shared-storage", async () => {
+        const storage = await at.lab.up(at.lab.uniqueName("store"), { release: "trixie" });
+        await storage.exec("install -d -o admin /srv/export; echo one >/srv/export/file");
+        const example = await PulumiProject.create({
+            program: { directory: join(__dirname, "..", "..", "examples", "shared-storage") },
+            typeCheck: true,
+        });
+        try {
+            await example.config("storage", storage.address);
+            await example.config("directory", "/srv/export");
+            await example.run(["config", "set", "--plaintext", "--path", "workers[0]", at.host.address]);
+            await example.config("user", "admin");
+            await example.config("password", at.lab.password, { secret: true });
+            await example.up();
+            expect(
+                await at.shell.run("docker version >/dev/null; cat /srv/shared/file; echo two >/srv/shared/new"),
+            ).toBe("one");
+            expect((await storage.exec("cat /srv/export/new; stat -c %U /srv/export/new")).stdout).toBe("two\nadmin\n");
+            await example.preview(["--refresh", "--expect-no-changes"]);
+            await at.shell.run("systemctl stop srv-shared.mount; ! touch /srv/shared/lost");
+            await example.up(["--refresh"]);
+            expect(await at.shell.run("cat /srv/shared/file")).toBe("one");
+            await example.destroy();
+            expect(await at.traces()).toBe("");
+            expect((await storage.exec("grep -c internal-sftp /home/admin/.ssh/authorized_keys || :")).stdout).toBe(
+                "0\n",
+            );
+        } finally {
+            await example.remove();
+        }
     });
 });
