@@ -194,13 +194,21 @@ describeLab.each(machines)(
                     await data.up(argsOf(kind));
                     await isRight(kind, data, false);
                 };
-                const undoing = await killedAt(async () => {
+                const fail = async () => {
                     const words = await data.up(wrong).then(
                         () => "",
                         ({ message }: Error) => message,
                     );
                     if (!/\[MOUNT_FAILED\].*everything is as it was before/.test(words)) throw new Error(words);
-                }, back);
+                };
+                const undoing = await killedAt(fail, async () => {
+                    await data.drift();
+                    // How it was before is what the killed run has found, and not what it has left.
+                    await fail();
+                    await data.drift();
+                    expect(data.inputs).toMatchObject({ mount: "mounted", type: argsOf(kind).type });
+                    await back();
+                });
                 await isRight(kind, data, false);
                 await back();
 

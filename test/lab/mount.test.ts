@@ -132,8 +132,13 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             await expect(data.up({ type: "tmpfs", source: undefined, options: ["size=nonsense"] })).rejects.toThrow(
                 /\[MOUNT_FAILED\][\s\S]*everything is as it was before[\s\S]*(?:size|wrong fs type)/,
             );
-            expect(await at.shell.run("cat /srv/kept/file")).toBe("one");
-            await data.up({ type: "bind", source: "/opt/data", options: [] });
+            // It was mounted already.
+            const late = { type: "bind", source: "/opt/data/below", options: ["ro"], owner: "daemon" };
+            await expect(data.up(late)).rejects.toThrow(
+                /\[MOUNT_FAILED\] .*chown daemon .*everything is as it was before/,
+            );
+            expect(await at.shell.run("cat /srv/kept/file; findmnt -no TARGET | grep -c /srv/kept$")).toBe("one\n1");
+            await data.up({ type: "bind", source: "/opt/data", options: [], owner: undefined });
             expect(await data.drift()).toEqual({});
         });
 
