@@ -130,4 +130,29 @@ describeLab.each(suiteReleases("trixie"))("a Mount of another machine of ours on
         expect(await shell.ask("ls -d /srv/* /var/lib/pulumi-docker-fleet")).toBe("");
         expect(await serverShell.run("cat /home/admin/data/file")).toBe("one");
     });
+
+    it("goes when the server is gone for good, too, and tells where its key is left", async () => {
+        const gone = {
+            host: { ...login(lab, server), dialErrorLimit: 1, perDialTimeout: 5 },
+            path: "/home/admin/data",
+        };
+        const later = resource("later", { source: gone });
+        await later.up();
+        await closeAllConnections();
+        await server.off();
+        const words: string[] = [];
+        jest.spyOn(console, "warn").mockImplementation((line) => void words.push(line));
+        await later.destroy();
+        jest.restoreAllMocks();
+        expect(words).toEqual([
+            expect.stringMatching(
+                new RegExp(
+                    `${server.address}.*key of the mount could not be taken out of authorized_keys of admin there`,
+                ),
+            ),
+        ]);
+        expect(await shell.ask("grep /srv/data /proc/self/mountinfo; ls -d /srv/* /var/lib/pulumi-docker-fleet")).toBe(
+            "",
+        );
+    });
 });
