@@ -104,15 +104,37 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
         });
 
         it("names what keeps it busy, and leaves it as it is", async () => {
+            // systemd would stop it, and mounts below, together with the mount.
             await at.shell.run(
-                "cd /srv/kept && (setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $! >/run/sleeper)",
+                `printf '[Unit]\\nRequiresMountsFor=/srv/kept\\n[Service]\\nWorkingDirectory=/srv/kept\\nExecStart=/bin/sleep 1000\\n' >/run/systemd/system/user.service
+                systemctl daemon-reload && systemctl start user.service`,
             );
+            const user = () => at.shell.ask("systemctl show -p ActiveState,MainPID user.service");
+            const before = await user();
             const failing = data.up({ source: "/opt/data/below" });
             await expect(failing).rejects.toThrow(/\[MOUNT_BUSY\].*process \d+ \(sleep\)/);
             expect(await at.shell.run("cat /srv/kept/file; systemctl is-active srv-kept.mount")).toBe("one\nactive");
             await expect(data.destroy()).rejects.toThrow(/MOUNT_BUSY/);
-            await at.shell.run("kill $(cat /run/sleeper)");
+            expect(await user()).toBe(before);
+            await at.shell.run("systemctl stop user.service; mkdir '/opt/data/a b'; mount -t tmpfs t '/srv/kept/a b'");
+            await expect(data.up({ source: "/opt/data/below" })).rejects.toThrow(
+                /\[MOUNT_BUSY\].*in use by mount \/srv\/kept\/a b\./,
+            );
+            await at.shell.run("umount '/srv/kept/a b'; rmdir '/opt/data/a b'");
+            // One that needs the mount and uses nothing of it just now.
+            await at.shell.run(
+                "sed -i /Working/d /run/systemd/system/user.service; systemctl daemon-reload; systemctl start user.service",
+            );
+            const idle = await user();
+            expect(idle).toContain("ActiveState=active");
+            await data.up({ source: "/opt/data/below" });
             await data.up({ source: "/opt/data" });
+            expect(await user()).toBe(idle);
+            await at.shell.run("systemctl stop user.service; rm /run/systemd/system/user.service");
+            await expect(data.up({ source: "/opt/data", owner: "nobody-here" })).rejects.toThrow(
+                /the owner nobody-here/,
+            );
+            await data.up({ owner: undefined });
             expect(await data.drift()).toEqual({});
         });
 

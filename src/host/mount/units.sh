@@ -1,6 +1,21 @@
 # Mounts of a machine with systemd: a .mount unit each, and an .automount unit for those that are mounted on first use.
 
-units_stop() { timeout 60 systemctl stop "$1" >/dev/null 2>"$mount_log" || :; }
+# units_stop_attempt: of the unit that is about to mount or unmount just now. One that has mounted is not stopped: that would stop
+# whatever requires it, services and mounts below it, whether or not they use it. umount takes nothing from anybody.
+units_stop_attempt() {
+    case $(unit_property "$mount_unit" ActiveState) in
+    activating | deactivating) timeout 60 systemctl stop "$mount_unit" >/dev/null 2>"$mount_log" || : ;;
+    esac
+}
+
+# units_notice: waits until systemd has noticed an umount: it does not start what it takes for active.
+units_notice() {
+    mount_waited=0
+    while [ "$mount_waited" -lt 100 ] && ! mount_mounted && unit_active "$mount_unit"; do
+        sleep 0.1
+        mount_waited=$((mount_waited + 1))
+    done
+}
 
 # units_disable: neither unit is started at boot.
 units_disable() {
@@ -61,18 +76,20 @@ units_keep() {
     done
 }
 
-# units_stop_mount: first what is there now: stopping an automount would take it from those who use it, as umount -l does.
-units_stop_mount() { units_stop "$mount_unit"; }
+# units_stop_mount: what could mount while it is unmounted. Not the automount: to stop that would take what is mounted from those
+# who use it, as umount -l does.
+units_stop_mount() { units_stop_attempt; }
 
-# units_stop_rest: the automount before the rest: it would mount again at once.
+# units_stop_rest: the automount, when nothing is mounted any more, and what its last user has begun.
 units_stop_rest() {
-    units_stop "$mount_automount"
-    units_stop "$mount_unit"
+    timeout 60 systemctl stop "$mount_automount" >/dev/null 2>"$mount_log" || :
+    units_stop_attempt
 }
 
 # units_resume: what was active before is started again.
 units_resume() {
     [ -e "$mount_home/before/active" ] || return 0
+    units_notice
     mount_code=0
     while IFS= read -r mount_name; do timeout 60 systemctl start "$mount_name" >/dev/null 2>&1 || mount_code=1; done <"$mount_home/before/active"
     return "$mount_code"
@@ -105,6 +122,7 @@ units_restore() {
 
 # units_begin: mounts. The reason of a failure is in $mount_log.
 units_begin() {
+    units_notice
     systemctl reset-failed "$mount_unit" "$mount_automount" 2>/dev/null || :
     # The first use of an automount shows whether it can be mounted.
     for mount_name in "$mount_start" "$mount_unit"; do

@@ -20,6 +20,9 @@ mount_groups() {
     mount_entries | awk '{ for (i = 7; i <= NF && $i != "-"; i++) if (sub(/^shared:/, "", $i)) print $i ":" $4 }'
 }
 
+# mount_unescape PATH: as it is, from mountinfo.
+mount_unescape() { printf '%b\n' "$(printf '%s' "$1" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"; }
+
 # mount_points_in PID: the paths under which that process sees what unmounting would take away from it too: our mount, or in a
 # mount name space of its own (a container's, or that of a unit with a private /tmp) those that follow ours. A private copy
 # does not keep it busy.
@@ -33,7 +36,7 @@ mount_points_in() {
             group = $i
             if (sub(/^(shared|master):/, "", group) && index(ENVIRON["MOUNT_GROUPS"], " " group ":" $4 " ")) { print $5; next }
         }
-    }' "/proc/$1/mountinfo" 2>/dev/null | while IFS= read -r mount_point; do printf '%b\n' "$(printf '%s' "$mount_point" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"; done
+    }' "/proc/$1/mountinfo" 2>/dev/null | while IFS= read -r mount_point; do mount_unescape "$mount_point"; done
 }
 
 # mount_uses PID POINT: it has a file open there, works or has its root there, or has mapped a file of it.
@@ -56,7 +59,8 @@ mount_holders() {
             fi
         done
     done
-    MOUNT_ESCAPED=$mount_escaped/ awk 'index($5, ENVIRON["MOUNT_ESCAPED"]) == 1 { printf "mount %s, ", $5 }' /proc/self/mountinfo
+    MOUNT_ESCAPED=$mount_escaped/ awk 'index($5, ENVIRON["MOUNT_ESCAPED"]) == 1 { print $5 }' /proc/self/mountinfo |
+        while IFS= read -r mount_point; do printf 'mount %s, ' "$(mount_unescape "$mount_point")"; done
 }
 
 # mount_writers: who has a file open to write, and keeps the mount from becoming read-only: of a bind mount through this very
