@@ -148,7 +148,7 @@ fstab_stop_mount() { :; }
 fstab_stop_rest() { :; }
 
 # fstab_mount: as /etc/fstab has it. sshfs stays, and keeps what it was given as its output.
-fstab_mount() { timeout 90 mount "$mount_target" >"$mount_log" 2>&1 </dev/null; }
+fstab_mount() { timeout -k 2 30 mount "$mount_target" >"$mount_log" 2>&1 </dev/null; }
 
 # fstab_resume: what was mounted before is mounted again.
 fstab_resume() { [ ! -e "$mount_home/before/mounted" ] || mount_mounted || fstab_mount; }
