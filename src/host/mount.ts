@@ -2,7 +2,8 @@ import { FleetError } from "../errors";
 import { sha256 } from "../sha256";
 import type { Machine } from "../ssh";
 import { exclusiveFor } from "./exclusive";
-import { type Fstab, gatePath } from "./mount/fstab";
+import { dropInPath, rcConfPath } from "./mount/docker-gate";
+import type { Fstab } from "./mount/fstab";
 import { encodePath, type MountEntry, parseMountinfo } from "./mount/mountinfo";
 import { type MountType, typeFacts } from "./mount/options";
 import type { Remount } from "./mount/remount";
@@ -227,8 +228,8 @@ export async function removeMount(
             script: hostScript("mount/remove", removing),
             args: [
                 ...[owner, target, encodePath(target), mount, automount, homeName(target), force ?? "no"],
-                ...[mount, automount, `docker.service.d/mount-${mount}.conf`].map((name) => `${unitDirectory}/${name}`),
-                gatePath(target),
+                ...[mount, automount].map((name) => `${unitDirectory}/${name}`),
+                ...[dropInPath(target), rcConfPath(target)],
             ],
             timeout: 5 * 60_000,
             exclusive: exclusiveFor(owner, mountTiming.machineLock),

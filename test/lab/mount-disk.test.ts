@@ -1,6 +1,6 @@
 import { Daemon } from "../support/daemon";
 import { describeLab, suiteReleases } from "../support/levels";
-import { Disk, MountMachine, type MountResource } from "../support/mount";
+import { Disk, MountMachine, type MountResource, until } from "../support/mount";
 
 describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
     let at: MountMachine;
@@ -68,16 +68,19 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             expect(await at.top(target)).toContain(disk.path);
             // The disk is out.
             await at.shell.run(
-                `systemctl stop docker.socket docker.service srv-disk.mount; rm /dev/disk/by-uuid/${uuid}`,
+                `systemctl stop docker.socket docker.service srv-disk.mount; systemctl reset-failed docker.service; rm /dev/disk/by-uuid/${uuid}`,
             );
-            await expect(at.shell.run("systemctl start docker.service")).rejects.toThrow(/[Aa]ssert/);
-            expect(await docker()).toBe("inactive");
+            await expect(at.shell.run("systemctl start docker.service")).rejects.toThrow(/failed/);
+            await until(() => at.shell.run("systemctl is-failed docker.service"));
+            expect(await at.shell.run("journalctl -u docker.service -o cat")).toContain(
+                `docker: nothing is mounted at ${target}`,
+            );
             await expect(volume.drift().then(() => volume.up())).rejects.toThrow(/\[MOUNT_SOURCE_MISSING\].*by-uuid/);
         });
 
         it("keeps Docker down after a boot without it; Docker comes with the disk", async () => {
             await at.reboot();
-            expect(await at.shell.ask("systemctl is-active docker.service")).toBe("inactive");
+            await until(() => at.shell.run("systemctl is-failed docker.service"));
             await disk.remove(at.shell);
             disk = await Disk.add(at.shell, "disk");
             await disk.link(at.shell);
@@ -89,8 +92,10 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
 
         it("starts Docker that was told to start while the mount was away, also when that is back already", async () => {
             await at.shell.run(
-                `systemctl stop docker.socket docker.service srv-disk.mount; mv /dev/disk/by-uuid /dev/disk/aside
+                `systemctl stop docker.socket docker.service srv-disk.mount; systemctl reset-failed docker.service
+                mv /dev/disk/by-uuid /dev/disk/aside
                 ! systemctl start docker.service 2>/dev/null || exit 1
+                until systemctl is-failed docker.service; do sleep 0.5; done
                 mv /dev/disk/aside /dev/disk/by-uuid; systemctl reset-failed srv-disk.mount; systemctl start srv-disk.mount`,
             );
             expect((await volume.drift()).mount?.[0]).toBe("Docker is down");
@@ -101,6 +106,18 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             await at.shell.run("systemctl stop docker.socket docker.service");
             expect(await volume.drift()).toEqual({});
             await at.shell.run("systemctl start docker.service");
+        });
+
+        it("lets Docker come by itself when it is back within a few seconds", async () => {
+            await at.shell.run(
+                `systemctl stop docker.socket docker.service srv-disk.mount; systemctl reset-failed docker.service
+                mv /dev/disk/by-uuid /dev/disk/aside
+                ! systemctl start docker.service 2>/dev/null || exit 1
+                mv /dev/disk/aside /dev/disk/by-uuid; systemctl reset-failed srv-disk.mount`,
+            );
+            await until(() => at.shell.run("docker version"));
+            expect(await at.top(target)).toContain(disk.path);
+            expect(await volume.drift()).toEqual({});
         });
 
         it("names containers that see the empty directory, as they were started before", async () => {
@@ -127,5 +144,27 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
             expect(await at.traces()).toBe("");
             expect(await at.shell.run("systemctl is-active docker.service")).toBe("active");
         });
+    });
+
+    it("holds Docker back whatever the name of its mount point is", async () => {
+        const target = `/srv/it's 100%p "$HOME" ä#`;
+        const name = `"/srv/it's 100%p \\"\\$HOME\\" ä#"`;
+        const odd = at.resource("odd", { type: "bind", source: "/opt/odd", target, requiredByDocker: true });
+        await at.shell.run("mkdir -p /opt/odd; touch /opt/odd/file");
+        await odd.up();
+        await at.shell.run("systemctl reset-failed docker.service; systemctl restart docker.service; docker version");
+        await at.shell.run(
+            `systemctl stop docker.socket docker.service; umount ${name}; mv /opt/odd /opt/aside; touch /opt/odd
+            systemctl reset-failed docker.service; ! systemctl start docker.service 2>/dev/null`,
+        );
+        expect(await at.shell.run("journalctl -u docker.service -o cat")).toContain(
+            `docker: nothing is mounted at ${target}`,
+        );
+        await at.shell.run("rm /opt/odd; mv /opt/aside /opt/odd");
+        await odd.drift();
+        await odd.up();
+        await until(() => at.shell.run(`docker version; ls ${name}/file`));
+        await odd.destroy();
+        expect(await at.traces()).toBe("");
     });
 });

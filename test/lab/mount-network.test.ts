@@ -3,7 +3,7 @@ import { describeLab, suiteReleases } from "../support/levels";
 import { giveKey, MountMachine, type MountResource, until } from "../support/mount";
 import { Shell } from "../support/shell";
 
-describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
+describeLab.each(suiteReleases("bookworm"))("a Mount on %s", (release) => {
     let at: MountMachine;
     let server: LabHost;
     let serverShell: Shell;
@@ -65,6 +65,24 @@ describeLab.each(suiteReleases("sid"))("a Mount on %s", (release) => {
             }
             await remote.drift();
             expect(remote.inputs.mount).toBe("mounted");
+        });
+
+        it("does not make systemd itself wait, when Docker needs it and is started", async () => {
+            const process = "pgrep -x 'sshfs|mount.fuse.sshf'";
+            await remote.up({ requiredByDocker: true });
+            // The kernel remembers for 20 s what sshfs has said.
+            await at.shell.run(`systemctl stop docker.socket docker.service; sleep 21; kill -STOP $(${process})`);
+            try {
+                const answer = await at.shell.ask(
+                    "systemctl start docker.service >/dev/null 2>&1 & sleep 1; timeout 5 systemctl is-active ssh.service ssh.socket",
+                );
+                expect(answer).toContain("active");
+            } finally {
+                await at.shell.run(`kill -CONT $(${process})`);
+            }
+            await until(() => at.shell.run("docker version"));
+            await remote.drift();
+            await remote.up({ requiredByDocker: false });
         });
 
         it("is repaired when its process was killed, also under those who use it", async () => {

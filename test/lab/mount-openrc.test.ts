@@ -271,6 +271,10 @@ describeLab.each(tools)("a Mount on a machine with OpenRC and %s", (kind) => {
             expect(await at.shell.run("cat /srv/remote/file; ls -d /etc/runlevels/*/netmount")).toBe(
                 "one\n/etc/runlevels/default/netmount",
             );
+            // Alpine saves this when it is shut down, and takes it for current at the next boot.
+            expect(await at.shell.run(`grep -A 12 "_service='docker'" /run/openrc/deptree`)).toMatch(
+                /_iafter_\d='netmount'/,
+            );
             expect(await data.drift()).toEqual({});
             await at.reboot();
             await dockerAnswers();

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { encodePath } from "../../src/host/mount/mountinfo";
 import { unitName } from "../../src/host/mount/unit-name";
 import { describeLab, suiteReleases } from "../support/levels";
 import { MountMachine, type MountResource } from "../support/mount";
@@ -204,6 +205,8 @@ describeLab.each(suiteReleases("trixie"))("a Mount on %s", (release) => {
         expect(entries).toEqual(readFindmnt(found));
         expect(entries.filter(({ target }) => target.startsWith("/tmp/odd/"))).toHaveLength(2 * cases.length);
         const targets = cases.map(([target]) => target);
+        const written = new Set(table.split("\n").map((line) => line.split(" ")[4]));
+        expect(targets.filter((target) => !written.has(encodePath(`/tmp/odd${target}`)))).toEqual([]);
         const names = await at.host.exec("xargs -0 systemd-escape --path --suffix=mount --", {
             input: targets.join("\0"),
         });

@@ -1,5 +1,5 @@
 # Mounts of a machine with OpenRC: one line of /etc/fstab each, which localmount or netmount mounts at boot. Docker is held back by a
-# piece of configuration that OpenRC reads whenever it starts a service (see dockerGate in fstab.ts).
+# piece of configuration that OpenRC reads whenever it starts a service (see docker-gate.ts).
 
 FSTAB=/etc/fstab
 
@@ -89,11 +89,6 @@ fstab_network() {
     fi
 }
 
-# fstab_docker_waits: Docker needs this mount, and did not start when it was last told to, as nothing was mounted.
-fstab_docker_waits() {
-    [ -e "/etc/rc.conf.d/docker-$mount_unit.conf" ] && [ -e "/run/pulumi-docker-fleet/docker-$mount_unit" ] && ! rc_active docker
-}
-
 fstab_options() { while read -r _ _ _ mount_words _; do fact options "$mount_words"; done; }
 
 # fstab_facts: the lines, their options, whether netmount comes at boot where it is needed, and whether Docker waits.
@@ -102,7 +97,7 @@ fstab_facts() {
     if [ -e "$mount_home/before/fstab" ]; then fstab_options <"$mount_home/before/fstab"; fi
     fstab_entries | fstab_options
     if fstab_is_network && rc_enabled netmount; then fact unit netmount loaded active enabled; fi
-    if fstab_docker_waits; then fact docker-waits yes; fi
+    if mount_docker_waits "/etc/rc.conf.d/docker-$mount_unit.conf"; then fact docker-waits yes; fi
 }
 
 # fstab_find_device: where a machine has no names below /dev/disk, as with mdev, $mount_device is found by what is on it.
@@ -181,7 +176,7 @@ fstab_docker_active() { rc_active docker; }
 
 # fstab_docker_begin: Docker did not start while the mount was missing; now it can.
 fstab_docker_begin() {
-    fstab_docker_waits || return 0
+    mount_docker_waits "/etc/rc.conf.d/docker-$mount_unit.conf" || return 0
     phase "starting docker, which has waited for the mount"
     timeout 120 rc-service docker start >/dev/null 2>&1
 }
@@ -192,8 +187,8 @@ fstab_busy() { :; }
 # fstab_remove FILE...: the line goes, and what holds Docker back.
 fstab_remove() {
     fstab_write "" || fail MOUNT_FAILED "$mount_target is unmounted, and its line cannot be taken out of /etc/fstab" "$mount_log"
-    rm -f "$@" "$mount_home/network" "/run/pulumi-docker-fleet/docker-$mount_unit"
+    rm -f "$@" "$mount_home/network"
     fstab_network
     rc_order
-    rmdir /etc/rc.conf.d /run/pulumi-docker-fleet 2>/dev/null || :
+    rmdir /etc/rc.conf.d 2>/dev/null || :
 }

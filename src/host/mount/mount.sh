@@ -89,6 +89,10 @@ mount_real() {
     printf '%s' "${mount_path%/}$mount_rest"
 }
 
+# mount_docker_waits FILE: Docker needs this mount, by that file of ours, and did not start when it was last told to, as nothing was
+# mounted.
+mount_docker_waits() { [ -e "$1" ] && [ -e "/run/pulumi-docker-fleet/docker-$mount_unit" ] && ! mount_by docker_active; }
+
 # mount_facts GUARD FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
 # not mount what waits to be mounted on first use.
 mount_facts() {

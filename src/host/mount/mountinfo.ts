@@ -42,9 +42,12 @@ export function parseMountinfo(text: string): MountEntry[] {
     });
 }
 
-/** A path as the kernel writes it into mountinfo: blank, tab, line feed, backslash and `#` as octal numbers. */
+/**
+ * A path as the kernel writes a mount point into mountinfo: blank, tab, line feed and backslash as octal numbers. (A `#` becomes
+ * one in sources and options only.)
+ */
 export function encodePath(path: string): string {
-    return path.replace(/[ \t\n\\#]/g, (letter) => `\\${letter.charCodeAt(0).toString(8).padStart(3, "0")}`);
+    return path.replace(/[ \t\n\\]/g, (letter) => `\\${letter.charCodeAt(0).toString(8).padStart(3, "0")}`);
 }
 
 function decode(text: string): string {

@@ -22,5 +22,5 @@ mount_release || {
 mount_by remove "$@"
 mount_guard_off || fail MOUNT_FAILED "$mount_target is unmounted, and its guard cannot be taken away (chattr -i)" "$mount_log"
 mount_unmake
-rm -rf "$mount_home"
-rmdir "$MOUNT_RECORDS" "$(dirname "$MOUNT_RECORDS")" 2>/dev/null || :
+rm -rf "$mount_home" "/run/pulumi-docker-fleet/docker-$mount_unit"
+rmdir "$MOUNT_RECORDS" "$(dirname "$MOUNT_RECORDS")" /run/pulumi-docker-fleet 2>/dev/null || :

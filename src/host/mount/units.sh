@@ -29,20 +29,10 @@ units_reload() { timeout 60 systemctl daemon-reload >/dev/null 2>&1 || :; }
 # units_options_of FILE: a fact about the options that a unit mounts with; none where there is no unit.
 units_options_of() { if [ -f "$1" ]; then fact options "$(sed -n 's/^Options=//p' "$1" | sed 's/%%/%/g')"; fi; }
 
-# units_docker_waits: Docker needs this mount, and did not start when it was last told to, as a mount was missing or silent.
-units_docker_waits() {
-    [ -f "/etc/systemd/system/docker.service.d/mount-$mount_unit.conf" ] || return 1
-    case " $(timeout 20 systemctl show -p ActiveState,AssertResult,AssertTimestampMonotonic docker.service 2>/dev/null | sort | tr '\n' ' ')" in
-    *' AssertTimestampMonotonic=0 '*) return 1 ;;
-    *' ActiveState=inactive AssertResult=no '*) ;;
-    *) return 1 ;;
-    esac
-}
-
 # units_facts: enablement and options, and whether Docker waits.
 units_facts() {
     unit_facts "$mount_unit" "$mount_start"
-    if units_docker_waits; then fact docker-waits yes; fi
+    if mount_docker_waits "/etc/systemd/system/docker.service.d/mount-$mount_unit.conf"; then fact docker-waits yes; fi
     if [ -d "$mount_home/before" ]; then
         for mount_file in "$mount_home/before"/*.path; do
             if [ "$(cat "$mount_file" 2>/dev/null)" = "/etc/systemd/system/$mount_unit" ]; then units_options_of "${mount_file%.path}.file"; fi
@@ -140,7 +130,7 @@ units_docker_active() { unit_active docker.service; }
 
 # units_docker_begin: Docker did not start while the mount was missing; now it can.
 units_docker_begin() {
-    [ "$(unit_property docker.service AssertResult)" = no ] && ! unit_active docker.service || return 0
+    mount_docker_waits "/etc/systemd/system/docker.service.d/mount-$mount_unit.conf" || return 0
     phase "starting docker.service, which has waited for the mount"
     systemctl reset-failed docker.service docker.socket 2>/dev/null || :
     timeout 120 systemctl start docker.service >/dev/null 2>&1

@@ -1,3 +1,4 @@
+import { dropIn, dropInPath } from "./docker-gate";
 import { effectiveOptions, type MountType, typeFacts } from "./options";
 import { udevName, unitName } from "./unit-name";
 
@@ -82,29 +83,15 @@ export function unitsOf(wish: UnitWish): Units {
     ];
     const file = (path: string, lines: string[]) => ({ path, mode: "0644", content: lines.join("\n") });
     const automountPath = `${unitDirectory}/${unitName(target, "automount")}`;
-    const dropInPath = `${unitDirectory}/docker.service.d/mount-${mount}.conf`;
     const files = [
         file(`${unitDirectory}/${mount}`, mountUnit),
         ...(automount ? [file(automountPath, automountUnit)] : []),
-        ...(wish.requiredByDocker ? [file(dropInPath, dockerDropIn(wish, start))] : []),
+        ...(wish.requiredByDocker ? [{ path: dropInPath(target), mode: "0644", content: dropIn(wish, start) }] : []),
     ];
-    const unwanted = [automountPath, dropInPath].filter((path) => !files.some((wanted) => wanted.path === path));
+    const unwanted = [automountPath, dropInPath(target)].filter(
+        (path) => !files.some((wanted) => wanted.path === path),
+    );
     return { mount, start, files, unwanted };
-}
-
-/**
- * Docker waits for the mount, and does not start where there is none. RequiresMountsFor= would stop Docker together with
- * the mount; an assertion is looked at only when Docker starts.
- */
-function dockerDropIn({ target, owner }: UnitWish, start: string): string[] {
-    return [
-        `# Written by pulumi-docker-fleet for ${owner}.`,
-        "[Unit]",
-        `Wants=${escapeValue(start)}`,
-        `After=${escapeValue(start)}`,
-        `AssertPathIsMountPoint=${escapeValue(target)}`,
-        "",
-    ];
 }
 
 /** The type as mount(8) names it; undefined where the kernel finds it out. */

@@ -114,8 +114,8 @@ mount_containers() {
         done
 }
 
-# mount_escape PATH: as mountinfo writes it.
-mount_escape() { printf '%s' "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/#/\\043/g'; }
+# mount_escape PATH: a mount point as mountinfo writes it.
+mount_escape() { printf '%s' "$1" | sed 's/\\/\\134/g; s/ /\\040/g'; }
 
 # mount_seen_by PID PATH: what that process sees there: device and root.
 mount_seen_by() {
