@@ -289,6 +289,16 @@ describeLab.each(tools)("a Mount on a machine with OpenRC and %s", (kind) => {
             expect(await data.drift()).toEqual({});
         });
 
+        it("gets its flags back in place, without the options that only sshfs knows", async () => {
+            const sshfs = "pgrep -f '^[^ ]*mount.fuse.sshfs '";
+            const before = await at.shell.run(sshfs);
+            await at.shell.run("mount -i -o remount,bind,ro none /srv/remote");
+            expect(await word(data)).toBe("mounted with ro");
+            await data.up();
+            expect(await at.shell.run(`touch /srv/remote/new; ${sshfs}`)).toBe(before);
+            expect(await data.drift()).toEqual({});
+        });
+
         it("is waited for while it is cut, and repaired when sshfs is dead", async () => {
             await server.cut();
             expect(await word(data)).toBe("does not answer");

@@ -221,8 +221,7 @@ mount_set() {
     [ -n "$1" ] || return 0
     # No helper: it would mount once more in place of changing what is there.
     case $mount_type in bind | sshfs) set -- -i -o "$1" ;; *) set -- -o "$1" ;; esac
-    # With a source, mount does not add the options that /etc/fstab has; the kernel does not read it.
-    timeout -k 2 60 mount "$@" -- none "$mount_target" 2>"$mount_log" >&2
+    timeout -k 2 60 mount "$@" -- "$mount_target" 2>"$mount_log" >&2
 }
 
 # mount_change: the mount gets its new options without being unmounted.

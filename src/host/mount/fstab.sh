@@ -3,8 +3,8 @@
 
 FSTAB=/etc/fstab
 
-# What is odd in these programs is for the awk of BusyBox. fstab_awk PROGRAM FILE: awk with a function is_ours, which tells lines that mount something at $mount_target, however they
-# write it.
+# fstab_awk PROGRAM FILE: awk with a function is_ours, which tells lines that mount something at $mount_target, however they write
+# it. The awk of BusyBox wants more parentheses and braces than others.
 fstab_awk() {
     MOUNT_TARGET=$mount_target LC_ALL=C awk '
         function plain(text, found) {
