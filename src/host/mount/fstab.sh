@@ -174,10 +174,10 @@ fstab_begin() { fstab_mount && mount_mounted; }
 
 fstab_docker_active() { rc_active docker; }
 
-# fstab_docker_begin: Docker did not start while the mount was missing; now it can.
+# fstab_docker_begin: starts Docker where it did not start without a mount.
 fstab_docker_begin() {
-    mount_docker_waits "/etc/rc.conf.d/docker-$mount_unit.conf" || return 0
-    phase "starting docker, which has waited for the mount"
+    mount_docker_refused || return 0
+    phase "starting docker, which has waited for a mount"
     timeout 120 rc-service docker start >/dev/null 2>&1
 }
 

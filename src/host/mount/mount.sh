@@ -93,6 +93,17 @@ mount_real() {
 # mounted.
 mount_docker_waits() { [ -e "$1" ] && [ -e "/run/pulumi-docker-fleet/docker-$mount_unit" ] && ! mount_by docker_active; }
 
+# mount_docker_refused: Docker did not start when it was last told to, as this or another mount that it needs was missing.
+mount_docker_refused() {
+    for mount_path in /run/pulumi-docker-fleet/docker-*; do
+        if [ -e "$mount_path" ]; then
+            ! mount_by docker_active
+            return
+        fi
+    done
+    return 1
+}
+
 # mount_facts GUARD FILE...: everything that decides what has to be done, with the state of these files. Changes nothing, and does
 # not mount what waits to be mounted on first use.
 mount_facts() {
@@ -113,6 +124,8 @@ mount_facts() {
 # uses, though calls to a server that does not answer keep it busy; and what is in use, if $mount_force says lazy.
 mount_unmount() {
     ! timeout -k 2 30 umount -- "$mount_target" 2>"$mount_log" || return 0
+    # An attempt to mount can have come to its end meanwhile.
+    mount_mounted || return 0
     if [ "$mount_force" != lazy ]; then
         case $(mount_probe_words) in
         '') return 1 ;;

@@ -128,10 +128,10 @@ units_begin() {
 
 units_docker_active() { unit_active docker.service; }
 
-# units_docker_begin: Docker did not start while the mount was missing; now it can.
+# units_docker_begin: starts Docker where it did not start without a mount.
 units_docker_begin() {
-    mount_docker_waits "/etc/systemd/system/docker.service.d/mount-$mount_unit.conf" || return 0
-    phase "starting docker.service, which has waited for the mount"
+    mount_docker_refused || return 0
+    phase "starting docker.service, which has waited for a mount"
     systemctl reset-failed docker.service docker.socket 2>/dev/null || :
     timeout 120 systemctl start docker.service >/dev/null 2>&1
 }
