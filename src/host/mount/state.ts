@@ -70,7 +70,9 @@ export function judge(wanted: MountTarget, facts: MountFacts): MountFinding {
         return { word: "not enabled", repair: "files" };
     }
     if (facts.unfinished) {
-        return { word: "a change was interrupted", ...(anew.repair === "remount" ? anew : { repair: "files" }) };
+        // What waits for its first use has not shown yet whether it can be mounted.
+        const isOpen = top === undefined || anew.repair === "remount";
+        return { word: "a change was interrupted", ...(isOpen ? anew : { repair: "files" }) };
     }
     if (wanted.requiredByDocker && facts.dockerWaits) return { word: "Docker is down", repair: "files" };
     return { word: asWanted, repair: "none" };
